@@ -1,0 +1,1 @@
+//! Ringbook's rule book: matching, accounts and balances as a pure function.

@@ -1,0 +1,1 @@
+//! A naive, obviously right matching engine to compare the fast one with.

@@ -1,0 +1,1 @@
+//! Ringbook's hot path: ring buffer, sequencer, agents and threads.

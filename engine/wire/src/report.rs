@@ -1,0 +1,510 @@
+//! Messages from the server (docs/PROTOCOL.md §3, §7, §8).
+//!
+//! Session messages (128–159) belong to a connection. Reports (160–191) belong to the total order: each carries term
+//! and sequence of the command that caused it and its place among the reports of that command *to this session*, so
+//! that a client which comes back can say exactly what it has.
+//!
+//! Invariant: a report names its receiver's own side only; nothing of the counterparty but price and quantity.
+
+use crate::message::messages;
+use crate::{
+    AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Sequence, SymbolId, Term, TimestampNs, TradeId,
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Where a report stands in the total order; follows the header, at offset 8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Place {
+    /// Sequence of the command.
+    pub sequence: Sequence,
+    /// Engine time of the command.
+    pub time: TimestampNs,
+    /// Writer's term.
+    pub term: Term,
+    /// Number of this report among those of the sequence to this session, from 0.
+    pub index: u16,
+    /// Bit 0: the last report of this sequence to this session.
+    pub flags: u16,
+}
+
+/// [`Place::flags`]: the last report of its sequence to this session.
+pub const LAST: u16 = 1;
+/// First number of a report; a report's number is this plus the number of the event it derives from.
+pub const FIRST_REPORT: u8 = 160;
+
+messages! { ReportType {
+    /// First message of a connection.
+    Challenge = 128, 64 {
+        /// To be signed.
+        nonce: [u8; 32],
+        /// Server's clock.
+        server_time: TimestampNs,
+        /// Shard.
+        shard: u32,
+        /// Highest protocol version spoken.
+        protocol: u32,
+        /// Zero.
+        reserved: u64,
+    }
+    /// The session is open.
+    LogonAccepted = 129, 72 {
+        /// Current term.
+        term: Term,
+        /// First account of the key.
+        first_account: AccountId,
+        /// Last account of the key.
+        last_account: AccountId,
+        /// [`crate::Role`].
+        role: u8,
+        /// 0 live only, 1 resumed: everything since the token follows, then RESUMED.
+        resume: u8,
+        /// Zero.
+        reserved: [u8; 2],
+        /// Committed sequence at this moment: what has happened up to here is history.
+        sequence: Sequence,
+        /// Heartbeat interval that the server uses.
+        heartbeat_ms: u32,
+        /// Requests that may be unanswered.
+        max_outstanding: u32,
+        /// Commands per second that the key may send; 0 is unlimited.
+        rate_limit: u32,
+        /// Zero.
+        reserved2: u32,
+        /// The journal's identity.
+        journal: [u8; 16],
+        /// Zero.
+        reserved3: u64,
+    }
+    /// The history that the token asked for is complete; what follows is live.
+    Resumed = 130, 16 {
+        /// Last sequence of the history.
+        sequence: Sequence,
+    }
+    /// Says "still here"; with the committed sequence.
+    ServerHeartbeat = 131, 24 {
+        /// Committed sequence.
+        sequence: Sequence,
+        /// Server's clock.
+        server_time: TimestampNs,
+    }
+    /// The command with this request number was not taken and not executed.
+    Busy = 132, 16 {
+        /// [`crate::BusyReason`].
+        reason: u8,
+        /// Type of the message that was not taken.
+        kind: u8,
+        /// Zero.
+        reserved: u16,
+        /// After how many milliseconds to try again.
+        retry_ms: u32,
+    }
+    /// What was wrong; the server closes the connection after it.
+    Error = 133, 136 {
+        /// [`crate::SessionError`].
+        code: u8,
+        /// Type of the offending message; 0 if none.
+        kind: u8,
+        /// Length of the text.
+        text_length: u16,
+        /// Zero.
+        reserved: u32,
+        /// What happened and what to do, in UTF-8, zero-padded.
+        text: [u8; 120],
+    }
+    /// Answer to LOGOUT; the server closes the connection after it.
+    LoggedOut = 134, 16 {
+        /// Committed sequence.
+        sequence: Sequence,
+    }
+    /// Begins an account's state.
+    StateBegin = 135, 40 {
+        /// The state is the one after exactly this sequence.
+        sequence: Sequence,
+        /// Its engine time.
+        time: TimestampNs,
+        /// Its term.
+        term: Term,
+        /// Whose state.
+        account: AccountId,
+        /// 1 if the account exists.
+        exists: u8,
+        /// Zero.
+        reserved: [u8; 7],
+    }
+    /// A balance in a state.
+    StateBalance = 136, 40 {
+        /// Whose.
+        account: AccountId,
+        /// What.
+        asset: AssetId,
+        /// 1 spot.
+        wallet: u8,
+        /// Zero.
+        reserved: [u8; 7],
+        /// Free.
+        available: Amount,
+        /// Held by open orders.
+        held: Amount,
+    }
+    /// An open order in a state, by rising order id.
+    StateOrder = 137, 128 {
+        /// Whose.
+        account: AccountId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Engine's id.
+        order: OrderId,
+        /// Client's id.
+        client_id: ClientOrderId,
+        /// Limit in ticks.
+        price: Price,
+        /// Total quantity.
+        quantity: Qty,
+        /// Still open.
+        remaining: Qty,
+        /// Traded.
+        filled: Qty,
+        /// Value traded, in quote units.
+        cost: Amount,
+        /// Fees so far.
+        fee: Amount,
+        /// Held for it.
+        hold: Amount,
+        /// Client's send time.
+        send_time: TimestampNs,
+        /// [`crate::Side`].
+        side: u8,
+        /// [`crate::OrderType`].
+        order_type: u8,
+        /// [`crate::TimeInForce`].
+        time_in_force: u8,
+        /// [`crate::StpMode`] in force.
+        stp: u8,
+        /// Bits of [`crate::order_flags`].
+        flags: u16,
+        /// [`crate::OrderState`].
+        state: u8,
+        /// Zero.
+        reserved: u8,
+        /// Lots lost to prevention.
+        prevented: Qty,
+        /// Lots cut by amendments.
+        cut: Qty,
+    }
+    /// Ends a state.
+    StateEnd = 138, 24 {
+        /// The same sequence as in StateBegin.
+        sequence: Sequence,
+        /// Balances sent.
+        balances: u32,
+        /// Orders sent.
+        orders: u32,
+    }
+    /// An order was accepted.
+    Accepted = 161, 104 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Engine's id.
+        order: OrderId,
+        /// Client's id.
+        client_id: ClientOrderId,
+        /// Limit, or the protection price of a market order.
+        price: Price,
+        /// Total quantity.
+        quantity: Qty,
+        /// Held for it.
+        hold: Amount,
+        /// Client's send time.
+        send_time: TimestampNs,
+        /// [`crate::Side`].
+        side: u8,
+        /// [`crate::OrderType`].
+        order_type: u8,
+        /// [`crate::TimeInForce`].
+        time_in_force: u8,
+        /// [`crate::StpMode`] in force.
+        stp: u8,
+        /// Bits of [`crate::order_flags`].
+        flags: u16,
+        /// Zero.
+        reserved: u16,
+    }
+    /// A command was refused; nothing changed.
+    Rejected = 162, 64 {
+        /// Place in the total order.
+        place: Place,
+        /// Account that the command named.
+        account: AccountId,
+        /// [`crate::RejectCode`].
+        code: u16,
+        /// [`crate::message::MessageType`] of the command.
+        kind: u8,
+        /// Zero.
+        reserved: u8,
+        /// Client's id, 0 if the command has none.
+        client_id: ClientOrderId,
+        /// Engine's id that the command named, or 0.
+        order: OrderId,
+    }
+    /// The request was known already: its outcome again, nothing changed (DOMAIN §4.1).
+    Replayed = 163, 112 {
+        /// Place in the total order (of the repetition).
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// [`crate::RejectCode`] of the outcome, or 0.
+        code: u16,
+        /// [`crate::OrderState`].
+        state: u8,
+        /// [`crate::EndReason`], or 0.
+        reason: u8,
+        /// Engine's id, or 0.
+        order: OrderId,
+        /// Client's id.
+        client_id: ClientOrderId,
+        /// Sequence of the original outcome.
+        original: Sequence,
+        /// Traded.
+        filled: Qty,
+        /// Still open.
+        remaining: Qty,
+        /// Value traded.
+        cost: Amount,
+        /// Fees.
+        fee: Amount,
+        /// [`crate::message::MessageType`] of the command.
+        kind: u8,
+        /// Zero.
+        reserved: [u8; 7],
+    }
+    /// A fill of one of the receiver's orders.
+    Trade = 164, 112 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Engine's id of the receiver's order.
+        order: OrderId,
+        /// Trade's number, the same for both sides.
+        trade: TradeId,
+        /// Price.
+        price: Price,
+        /// Lots.
+        quantity: Qty,
+        /// Fee in quote units; negative is a rebate.
+        fee: Amount,
+        /// Left of the order.
+        remaining: Qty,
+        /// Traded of the order in all.
+        filled: Qty,
+        /// Value traded of the order in all.
+        cost: Amount,
+        /// [`crate::Side`] of the order.
+        side: u8,
+        /// [`crate::Liquidity`].
+        liquidity: u8,
+        /// Zero.
+        reserved: [u8; 6],
+    }
+    /// Self-trade prevention acted on one of the receiver's orders.
+    Prevented = 165, 72 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Engine's id.
+        order: OrderId,
+        /// Lots that it lost.
+        quantity: Qty,
+        /// Left of it.
+        remaining: Qty,
+        /// [`crate::StpMode`] that acted.
+        stp: u8,
+        /// [`crate::Liquidity`] of the order.
+        liquidity: u8,
+        /// Zero.
+        reserved: [u8; 6],
+    }
+    /// An order was amended.
+    Amended = 166, 88 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Engine's id.
+        order: OrderId,
+        /// Limit now.
+        price: Price,
+        /// Total quantity now.
+        quantity: Qty,
+        /// Open quantity now.
+        remaining: Qty,
+        /// Held now.
+        hold: Amount,
+        /// 1 user, 2 trim.
+        reason: u8,
+        /// 1 if it kept its place in the queue.
+        kept_priority: u8,
+        /// Zero.
+        reserved: [u8; 6],
+    }
+    /// An order was cancelled.
+    Canceled = 167, 64 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Engine's id.
+        order: OrderId,
+        /// What was open.
+        remaining: Qty,
+        /// [`crate::EndReason`].
+        reason: u8,
+        /// Zero.
+        reserved: [u8; 7],
+    }
+    /// An order was ended by a rule.
+    Expired = 168, 64 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Engine's id.
+        order: OrderId,
+        /// What was open.
+        remaining: Qty,
+        /// [`crate::EndReason`].
+        reason: u8,
+        /// Zero.
+        reserved: u8,
+        /// [`crate::RejectCode`] of a failed trigger, or 0.
+        code: u16,
+        /// Zero.
+        reserved2: u32,
+    }
+    /// An order's final state.
+    Done = 169, 120 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Engine's id.
+        order: OrderId,
+        /// Client's id.
+        client_id: ClientOrderId,
+        /// Traded.
+        filled: Qty,
+        /// Value traded.
+        cost: Amount,
+        /// Fees.
+        fee: Amount,
+        /// Hold that came back.
+        returned: Amount,
+        /// What was open when it ended.
+        remaining: Qty,
+        /// Lots lost to prevention.
+        prevented: Qty,
+        /// [`crate::OrderState`], final.
+        state: u8,
+        /// [`crate::EndReason`], or 0 for FILLED.
+        reason: u8,
+        /// Zero.
+        reserved: [u8; 6],
+    }
+    /// A balance after the command.
+    Balance = 170, 64 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// What.
+        asset: AssetId,
+        /// Free.
+        available: Amount,
+        /// Held by open orders.
+        held: Amount,
+        /// 1 spot.
+        wallet: u8,
+        /// Zero.
+        reserved: [u8; 7],
+    }
+    /// A symbol's status changed (to the key that did it).
+    Status = 171, 40 {
+        /// Place in the total order.
+        place: Place,
+        /// Which.
+        symbol: SymbolId,
+        /// [`crate::SymbolStatus`].
+        status: u8,
+        /// The one before.
+        before: u8,
+        /// Zero.
+        reserved: u16,
+    }
+    /// Configuration changed (to the key that did it).
+    Config = 172, 48 {
+        /// Place in the total order.
+        place: Place,
+        /// Id of what was changed.
+        object: u64,
+        /// [`crate::message::MessageType`] of the command.
+        kind: u8,
+        /// Zero.
+        reserved: [u8; 7],
+    }
+    /// A deposit or withdrawal was applied, or had been applied before.
+    Transfer = 173, 72 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// What.
+        asset: AssetId,
+        /// Its adjustment number.
+        adjustment: u64,
+        /// Amount; negative for a withdrawal.
+        amount: Amount,
+        /// The operator's reference.
+        reference: u64,
+        /// 1 if this repeats an earlier outcome.
+        replayed: u8,
+        /// Zero.
+        reserved: u8,
+        /// [`crate::RejectCode`] of the earlier outcome, or 0.
+        code: u16,
+        /// Zero.
+        reserved2: u32,
+    }
+    /// A mass command was executed (to the key that sent it).
+    MassDone = 174, 56 {
+        /// Place in the total order.
+        place: Place,
+        /// Account of the command.
+        account: AccountId,
+        /// Orders ended by this part.
+        count: u32,
+        /// [`crate::message::MessageType`] of the command.
+        kind: u8,
+        /// 1 if more is left and follows.
+        more: u8,
+        /// Zero.
+        reserved: [u8; 14],
+    }
+} }

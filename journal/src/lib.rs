@@ -1,0 +1,1 @@
+//! An append-only, memory-mapped, checksummed journal with group commit.

@@ -1,0 +1,1 @@
+//! The Rust client of Ringbook's order entry: retry, resume, idempotency.

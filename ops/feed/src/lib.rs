@@ -1,0 +1,1 @@
+//! HTTP queries, health and metrics.

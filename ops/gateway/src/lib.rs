@@ -1,0 +1,1 @@
+//! Binary TCP order entry.

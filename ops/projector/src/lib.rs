@@ -1,0 +1,1 @@
+//! Read models in SQLite or MySQL, committed with the journal's sequence.

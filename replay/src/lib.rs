@@ -1,0 +1,1 @@
+//! Recovery, verification, the shadow engine and time travel.
