@@ -101,7 +101,7 @@ macro_rules! records {
 records! {
     /// An order was accepted. a: side; b: order type; subject: account. Everything else of the order is in the
     /// command of the same frame.
-    Accepted = 1, 32 {
+    Accepted = 1, 48 {
         /// Its number.
         order: OrderId,
         /// Symbol.
@@ -110,6 +110,10 @@ records! {
         stp: u8,
         /// Zero.
         reserved: [u8; 3],
+        /// Limit; for a market order its protection price, 0 if there was nothing to trade with.
+        price: Price,
+        /// Total quantity.
+        quantity: Qty,
         /// Held for it, in base units for sells and quote units for buys.
         hold: Amount,
     }
@@ -242,7 +246,7 @@ records! {
         remaining: Qty,
     }
     /// An order's end. a: [`ringbook_wire::OrderState`]; b: [`ringbook_wire::EndReason`] or 0; subject: account.
-    Done = 9, 88 {
+    Done = 9, 96 {
         /// Its number.
         order: OrderId,
         /// Symbol.
@@ -261,6 +265,8 @@ records! {
         remaining: Qty,
         /// Lots lost to prevention.
         prevented: Qty,
+        /// Lots cut by amendments and trims.
+        cut: Qty,
         /// Client's id.
         client_id: ClientOrderId,
     }
@@ -300,14 +306,14 @@ records! {
         /// Operator's reference.
         reference: u64,
     }
-    /// A command of Ringbook's own or a mass command ran. a: message type; b: 1 if more is left for CONTINUE;
-    /// subject: account or 0.
+    /// A command of Ringbook's own, a mass command or a part of longer work ran. a: message type, in a CONTINUE that of
+    /// the command it continues; b: 1 if more is left for CONTINUE; subject: account or 0.
     Handled = 14, 32 {
         /// Orders that this part ended.
         count: u32,
         /// Zero.
         reserved: u32,
-        /// Session of SESSION_DOWN, else 0.
+        /// In a CONTINUE the sequence of the command that it continues; else the session of SESSION_DOWN; else 0.
         argument: u64,
         /// Zero.
         reserved2: u64,

@@ -333,6 +333,8 @@ code! {
         ReadOnly = 4 "READ_ONLY",
         /// The exchange is shutting down.
         ShuttingDown = 5 "SHUTTING_DOWN",
+        /// The key's role or account range does not allow it; sending it again will not help.
+        NotEntitled = 6 "NOT_ENTITLED",
     }
 }
 

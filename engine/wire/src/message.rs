@@ -140,7 +140,7 @@ messages! { MessageType {
         sequence: Sequence,
         /// Resume token: the term of that report.
         term: Term,
-        /// Resume token: how many reports of that sequence were received.
+        /// Resume token: how many reports of that sequence were received; 65,535: all of them.
         index: u16,
         /// Bits of [`logon_flags`].
         flags: u16,
@@ -148,8 +148,10 @@ messages! { MessageType {
         heartbeat_ms: u32,
         /// Grace period before cancel-on-disconnect acts, 0–3,600,000 ms.
         grace_ms: u32,
+        /// Resume token: identity of the journal as LOGON_ACCEPTED gave it; all zero: not checked.
+        journal: [u8; 16],
         /// Zero.
-        reserved: [u8; 24],
+        reserved: u64,
         /// Ed25519 signature over [`LOGON_CONTEXT`], the challenge's nonce and bytes 8..64 of this message.
         signature: [u8; 64],
     }
@@ -388,8 +390,11 @@ messages! { MessageType {
         /// Zero.
         reserved: [u32; 5],
     }
-    /// Goes on with pending work; Ringbook's own.
-    Continue = 113, 8 {}
+    /// Goes on with pending work; Ringbook's own. Origin and request number are those of the command it continues.
+    Continue = 113, 16 {
+        /// Sequence of the command that it continues.
+        of: Sequence,
+    }
     /// A session's grace period has ended: cancels its flagged orders; Ringbook's own.
     SessionDown = 114, 16 {
         /// Which.
@@ -398,7 +403,7 @@ messages! { MessageType {
     /// Only lets time pass; Ringbook's own.
     Tick = 115, 8 {}
     /// A command that crashed the engine once is set aside; Ringbook's own.
-    Quarantine = 116, 48 {
+    Quarantine = 116, 56 {
         /// Account of the order; 0 if it was none.
         account: AccountId,
         /// [`MessageType`] of the command.
@@ -413,6 +418,8 @@ messages! { MessageType {
         halt: u32,
         /// The order's send time.
         send_time: TimestampNs,
+        /// Adjustment number of a DEPOSIT or WITHDRAW, else 0.
+        adjustment: u64,
     }
 } }
 

@@ -77,14 +77,22 @@ messages! { ReportType {
         reserved3: u64,
     }
     /// The history that the token asked for is complete; what follows is live.
-    Resumed = 130, 16 {
+    Resumed = 130, 24 {
         /// Last sequence of the history.
         sequence: Sequence,
+        /// Its term.
+        term: Term,
+        /// Zero.
+        reserved: u32,
     }
     /// Says "still here"; with the committed sequence.
-    ServerHeartbeat = 131, 24 {
-        /// Committed sequence.
+    ServerHeartbeat = 131, 32 {
+        /// Everything up to this sequence has been sent.
         sequence: Sequence,
+        /// Its term.
+        term: Term,
+        /// Zero.
+        reserved: u32,
         /// Server's clock.
         server_time: TimestampNs,
     }
@@ -113,12 +121,16 @@ messages! { ReportType {
         text: [u8; 120],
     }
     /// Answer to LOGOUT; the server closes the connection after it.
-    LoggedOut = 134, 16 {
-        /// Committed sequence.
+    LoggedOut = 134, 24 {
+        /// Everything up to this sequence has been sent.
         sequence: Sequence,
+        /// Its term.
+        term: Term,
+        /// Zero.
+        reserved: u32,
     }
     /// Begins an account's state.
-    StateBegin = 135, 40 {
+    StateBegin = 135, 48 {
         /// The state is the one after exactly this sequence.
         sequence: Sequence,
         /// Its engine time.
@@ -127,10 +139,12 @@ messages! { ReportType {
         term: Term,
         /// Whose state.
         account: AccountId,
-        /// 1 if the account exists.
+        /// 1 if the account exists and the key may see it.
         exists: u8,
         /// Zero.
         reserved: [u8; 7],
+        /// Last adjustment number of the account.
+        adjustment: u64,
     }
     /// A balance in a state.
     StateBalance = 136, 40 {
@@ -159,7 +173,7 @@ messages! { ReportType {
         client_id: ClientOrderId,
         /// Limit in ticks.
         price: Price,
-        /// Total quantity.
+        /// Total quantity: what was ordered less what was cut.
         quantity: Qty,
         /// Still open.
         remaining: Qty,
@@ -248,7 +262,7 @@ messages! { ReportType {
         reserved: u8,
         /// Client's id, 0 if the command has none.
         client_id: ClientOrderId,
-        /// Engine's id that the command named, or 0.
+        /// Engine's id that the command named, or 0; for DEPOSIT and WITHDRAW the adjustment number.
         order: OrderId,
     }
     /// The request was known already: its outcome again, nothing changed (DOMAIN §4.1).
@@ -346,7 +360,7 @@ messages! { ReportType {
         order: OrderId,
         /// Limit now.
         price: Price,
-        /// Total quantity now.
+        /// Total quantity now: what was ordered less what was cut.
         quantity: Qty,
         /// Open quantity now.
         remaining: Qty,
@@ -398,7 +412,7 @@ messages! { ReportType {
         reserved2: u32,
     }
     /// An order's final state.
-    Done = 169, 120 {
+    Done = 169, 128 {
         /// Place in the total order.
         place: Place,
         /// Whose.
@@ -421,6 +435,8 @@ messages! { ReportType {
         remaining: Qty,
         /// Lots lost to prevention.
         prevented: Qty,
+        /// Lots cut by amendments and trims.
+        cut: Qty,
         /// [`crate::OrderState`], final.
         state: u8,
         /// [`crate::EndReason`], or 0 for FILLED.
