@@ -1,1 +1,32 @@
-//! A naive, obviously right matching engine to compare the fast one with.
+//! A naive, obviously right matching engine to compare the fast one with (docs/DOMAIN.md, docs/EVENTS.md).
+//!
+//! [`Oracle`] is the rule book read aloud: plain maps, full scans, `i128`. Beside it lie what a comparison needs: an
+//! [`Exchange`] trait, the worked [`examples`], a [`generate`]d stream of nasty commands and one-line [`text`].
+//!
+//! Scope: spot; limit, market, cancel, amend, cancel-all, session-down, money commands, configuration, quarantine.
+//!
+//! Invariants:
+//! 1. Nothing here is shared with the engine but the messages and the event records.
+//! 2. Every command is one part: no bound on events, no pending work.
+//! 3. Checks come before the first change, so a refusal needs no rollback.
+
+#![forbid(unsafe_code)]
+
+mod amend;
+mod cancel;
+mod check;
+mod configure;
+mod dedupe;
+pub mod examples;
+mod funds;
+pub mod generate;
+mod matching;
+mod money;
+mod new_order;
+mod oracle;
+pub mod scenario;
+mod state;
+pub mod text;
+
+pub use oracle::{Levels, Oracle};
+pub use scenario::Exchange;

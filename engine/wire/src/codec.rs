@@ -72,7 +72,11 @@ pub fn check(message: &[u8]) -> Result<MessageType, MessageError> {
         .filter(|kind| header.kind < MessageType::FIRST_COMMAND || kind.is_client_command())
         .ok_or(MessageError::BadType(header.kind))?;
     if usize::from(header.length) != kind.bytes() {
-        return Err(MessageError::WrongLength { kind: header.kind, length: header.length, expected: kind.bytes() as u16 });
+        return Err(MessageError::WrongLength {
+            kind: header.kind,
+            length: header.length,
+            expected: kind.bytes() as u16,
+        });
     }
     Ok(kind)
 }

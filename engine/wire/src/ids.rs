@@ -93,19 +93,7 @@ impl SessionId {
 /// A client's own id of an order: 128 bits, chosen by the client, unique per account (DOMAIN §4.1). Kept as two
 /// little-endian words, low word first.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Default,
-    FromBytes,
-    IntoBytes,
-    Immutable,
-    KnownLayout,
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(transparent)]
 pub struct ClientOrderId(pub [u64; 2]);

@@ -1,0 +1,232 @@
+//! Accounts, their balances, and the wallets that a command has touched.
+//!
+//! ```text
+//!  account id ──pages──► slot ──► Account { …, balances: sorted by asset, symbols: sorted by symbol }
+//! ```
+//!
+//! Invariants (DOMAIN §3.5, §8.1):
+//! 1. `held ≥ 0` always; `available ≥ 0` for everyone but the exchange's own accounts.
+//! 2. Every change of a balance goes through [`Accounts::change`], which notes the value before the command, so that
+//!    BALANCE is written once for each wallet that differs.
+
+use crate::orders::List;
+use ringbook_wire::{AccountId, Amount, AssetId, Sequence, SymbolId, TimestampNs};
+
+/// Ids in a page of the id index.
+const PAGE: usize = 4_096;
+const NO_SLOT: u32 = u32::MAX;
+
+/// Spot wallet of one asset.
+#[derive(Clone, Copy, Debug)]
+pub struct Balance {
+    pub asset: AssetId,
+    pub available: Amount,
+    pub held: Amount,
+    /// Command that touched it last; 0 never.
+    touched: Sequence,
+}
+
+/// An account's orders in one symbol.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenOrders {
+    pub symbol: SymbolId,
+    pub count: u32,
+    /// By acceptance.
+    pub orders: List,
+}
+
+/// Last money command of an account (DOMAIN §3.2).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastAdjustment {
+    pub number: u64,
+    pub payload: u64,
+    /// Reject code, or 0 if it was applied.
+    pub code: u16,
+}
+
+/// What the dedupe ring keeps for an account.
+#[derive(Clone, Copy, Debug)]
+pub struct DedupeShare {
+    pub oldest: u32,
+    pub newest: u32,
+    pub count: u32,
+    /// Newest send time that was evicted; 0 if none was.
+    pub evicted: TimestampNs,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub id: AccountId,
+    /// STP group; 0 is none.
+    pub group: u32,
+    pub suspended: bool,
+    pub balances: Vec<Balance>,
+    pub symbols: Vec<OpenOrders>,
+    pub dedupe: DedupeShare,
+    pub adjustment: LastAdjustment,
+}
+
+/// A wallet's value before the command.
+#[derive(Clone, Copy, Debug)]
+pub struct Touched {
+    pub account: AccountId,
+    pub slot: u32,
+    pub asset: AssetId,
+    pub available: Amount,
+    pub held: Amount,
+}
+
+/// All accounts; see the module.
+#[derive(Clone, Default)]
+pub struct Accounts {
+    pages: Vec<Option<Box<[u32; PAGE]>>>,
+    accounts: Vec<Account>,
+    touched: Vec<Touched>,
+    command: Sequence,
+}
+
+impl Accounts {
+    /// Begins a command: nothing is touched yet.
+    #[inline]
+    pub fn begin(&mut self, command: Sequence) {
+        self.command = command;
+        self.touched.clear();
+    }
+
+    /// Slot of an account.
+    #[inline]
+    pub fn find(&self, id: AccountId) -> Option<u32> {
+        let page = self.pages.get(id.0 as usize / PAGE)?.as_ref()?;
+        let slot = page[id.0 as usize % PAGE];
+        (slot != NO_SLOT).then_some(slot)
+    }
+
+    /// Adds an account that is not there.
+    pub fn add(&mut self, id: AccountId) -> u32 {
+        let slot = u32::try_from(self.accounts.len()).expect("fewer accounts than ids");
+        let page = id.0 as usize / PAGE;
+        if self.pages.len() <= page {
+            self.pages.resize(page + 1, None);
+        }
+        let page = self.pages[page].get_or_insert_with(|| Box::new([NO_SLOT; PAGE]));
+        assert!(page[id.0 as usize % PAGE] == NO_SLOT, "account {id} is there already");
+        page[id.0 as usize % PAGE] = slot;
+        self.accounts.push(Account {
+            id,
+            group: 0,
+            suspended: false,
+            balances: Vec::new(),
+            symbols: Vec::new(),
+            dedupe: DedupeShare { oldest: u32::MAX, newest: u32::MAX, count: 0, evicted: TimestampNs(0) },
+            adjustment: LastAdjustment::default(),
+        });
+        slot
+    }
+
+    /// The account in a slot.
+    #[inline]
+    pub fn get(&self, slot: u32) -> &Account {
+        &self.accounts[slot as usize]
+    }
+
+    /// The account in a slot, to be changed (balances: only through [`Self::change`]).
+    #[inline]
+    pub fn get_mut(&mut self, slot: u32) -> &mut Account {
+        &mut self.accounts[slot as usize]
+    }
+
+    /// All accounts, in order of creation.
+    pub fn all(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// What is available to an account.
+    #[inline]
+    pub fn available(&self, slot: u32, asset: AssetId) -> Amount {
+        let balances = &self.get(slot).balances;
+        balances.iter().find(|b| b.asset == asset).map_or(Amount::ZERO, |b| b.available)
+    }
+
+    /// Adds to a wallet's available and held amounts (either may be negative) and notes the value before.
+    #[inline]
+    pub fn change(&mut self, slot: u32, asset: AssetId, available: i64, held: i64) {
+        let account = &mut self.accounts[slot as usize];
+        let at = match account.balances.iter().position(|b| b.asset >= asset) {
+            Some(at) if account.balances[at].asset == asset => at,
+            at => {
+                let at = at.unwrap_or(account.balances.len());
+                let empty = Balance { asset, available: Amount::ZERO, held: Amount::ZERO, touched: Sequence(0) };
+                account.balances.insert(at, empty);
+                at
+            }
+        };
+        let balance = &mut account.balances[at];
+        if balance.touched != self.command {
+            balance.touched = self.command;
+            let Balance { available, held, .. } = *balance;
+            self.touched.push(Touched { account: account.id, slot, asset, available, held });
+        }
+        balance.available = crate::money::add(balance.available, Amount(available));
+        balance.held = crate::money::add(balance.held, Amount(held));
+        assert!(
+            balance.held.0 >= 0 && (balance.available.0 >= 0 || account.id.is_system()),
+            "account {} asset {asset}: available {}, held {}",
+            account.id,
+            balance.available,
+            balance.held
+        );
+    }
+
+    /// A wallet as it is.
+    #[inline]
+    pub fn balance(&self, slot: u32, asset: AssetId) -> (Amount, Amount) {
+        let balances = &self.get(slot).balances;
+        balances.iter().find(|b| b.asset == asset).map_or((Amount::ZERO, Amount::ZERO), |b| (b.available, b.held))
+    }
+
+    /// Wallets touched so far by this command: an upper bound of its BALANCE events.
+    #[inline]
+    pub fn touched_count(&self) -> usize {
+        self.touched.len()
+    }
+
+    /// Sorts the wallets touched by this command ascending by account and asset.
+    #[inline]
+    pub fn sort_touched(&mut self) {
+        self.touched.sort_unstable_by_key(|t| (t.account, t.asset));
+    }
+
+    /// One of the wallets that [`Self::sort_touched`] sorted.
+    #[inline]
+    pub fn touched(&self, at: usize) -> Touched {
+        self.touched[at]
+    }
+
+    /// An account's orders in a symbol; made if there are none yet.
+    #[inline]
+    pub fn open_orders_mut(&mut self, slot: u32, symbol: SymbolId) -> &mut OpenOrders {
+        let symbols = &mut self.accounts[slot as usize].symbols;
+        let at = match symbols.binary_search_by_key(&symbol, |s| s.symbol) {
+            Ok(at) => at,
+            Err(at) => {
+                symbols.insert(at, OpenOrders { symbol, count: 0, orders: List::EMPTY });
+                at
+            }
+        };
+        &mut symbols[at]
+    }
+
+    /// How many orders an account has open in a symbol.
+    #[inline]
+    pub fn open_count(&self, slot: u32, symbol: SymbolId) -> u32 {
+        let symbols = &self.get(slot).symbols;
+        symbols.binary_search_by_key(&symbol, |s| s.symbol).map_or(0, |at| symbols[at].count)
+    }
+
+    /// Sets a wallet when a state is restored.
+    pub(crate) fn restore_balance(&mut self, slot: u32, asset: AssetId, available: Amount, held: Amount) {
+        let balance = Balance { asset, available, held, touched: Sequence(0) };
+        self.accounts[slot as usize].balances.push(balance);
+    }
+}

@@ -1,0 +1,122 @@
+//! CANCEL, CANCEL_ALL, SESSION_DOWN and QUARANTINE (docs/EVENTS.md).
+
+use crate::dedupe::{Entry, Known};
+use crate::engine::Engine;
+use crate::pending::Task;
+use ringbook_event::{Canceled, EventWriter, Origin, Record, Status};
+use ringbook_wire::message::{Cancel, CancelAll, MessageType, Quarantine, SessionDown};
+use ringbook_wire::{
+    AccountId, Amount, ClientOrderId, EndReason, OrderId, OrderState, Qty, RejectCode, Role, Side, SymbolId,
+    SymbolStatus,
+};
+
+impl Engine {
+    /// What a CANCEL or AMEND names: by order id or, if that is 0, by client id; of this account only.
+    pub(crate) fn find_named(&self, account: u32, order: OrderId, client_id: ClientOrderId) -> Option<Known> {
+        if order.0 == 0 {
+            return self.dedupe.find_client(&self.orders, account, client_id);
+        }
+        self.dedupe.find_order(order).filter(|known| match *known {
+            Known::Open(slot) => self.orders.get(slot).account == account,
+            Known::Ended(slot) => self.dedupe.entry(slot).account == account,
+        })
+    }
+
+    pub(crate) fn cancel(&mut self, origin: Origin, m: &Cancel, out: &mut EventWriter<'_>) {
+        let kind = MessageType::Cancel;
+        if m.reserved != 0 || m.order.0 == 0 && m.client_id == ClientOrderId::NONE {
+            return self.reject(kind, m.account, m.client_id, RejectCode::BadRequest, out);
+        }
+        let account = match self.authorise(origin.key, m.account, &[Role::Trade, Role::Admin]) {
+            Ok(account) => account,
+            Err(code) => return self.reject(kind, m.account, m.client_id, code, out),
+        };
+        match self.find_named(account, m.order, m.client_id) {
+            None => self.reject(kind, m.account, m.client_id, RejectCode::UnknownOrder, out),
+            Some(ended @ Known::Ended(_)) => self.replay(kind, ended, out),
+            // ═══ point of no return ═══
+            Some(Known::Open(slot)) => self.cancel_order(slot, EndReason::User, out),
+        }
+    }
+
+    /// Takes a resting order out of the book: CANCELED, DONE.
+    pub(crate) fn cancel_order(&mut self, slot: u32, reason: EndReason, out: &mut EventWriter<'_>) {
+        let symbol = self.orders.get(slot).symbol;
+        self.symbols.at_mut(symbol).book.leave(&mut self.orders, slot);
+        let order = self.orders.get(slot);
+        let header = Canceled::header(reason.code(), 0, self.accounts.get(order.account).id.0);
+        out.push(&Canceled { header, order: order.id, symbol, reserved: 0, remaining: order.remaining });
+        self.finish(slot, OrderState::Canceled, Some(reason), out);
+    }
+
+    pub(crate) fn cancel_all(&mut self, origin: Origin, m: &CancelAll, out: &mut EventWriter<'_>) {
+        let kind = MessageType::CancelAll;
+        let side = Side::from_code(m.side);
+        let refuse = |engine: &Self, code, out: &mut EventWriter<'_>| {
+            engine.reject(kind, m.account, ClientOrderId::NONE, code, out);
+        };
+        if m.reserved != [0; 7] || m.side != 0 && side.is_none() {
+            return refuse(self, RejectCode::BadRequest, out);
+        }
+        let account = match self.authorise(origin.key, m.account, &[Role::Trade, Role::Admin]) {
+            Ok(account) => account,
+            Err(code) => return refuse(self, code, out),
+        };
+        if m.symbol.0 != 0 && !self.knows_symbol(m.symbol) {
+            return refuse(self, RejectCode::UnknownSymbol, out);
+        }
+        let only = (m.symbol.0 != 0).then_some(m.symbol);
+        let before = OrderId(self.next_order);
+        let task = Task::CancelAll { account, only, side, symbol: SymbolId(0), after: OrderId(0), before };
+        let (count, more) = self.begin_cancel(task, out);
+        self.handled(kind, m.account, count, 0, more, out);
+    }
+
+    pub(crate) fn session_down(&mut self, m: &SessionDown, out: &mut EventWriter<'_>) {
+        let task = Task::Session { session: m.session, before: OrderId(self.next_order) };
+        let (count, more) = self.begin_cancel(task, out);
+        self.handled(MessageType::SessionDown, AccountId(0), count, m.session.0, more, out);
+    }
+
+    pub(crate) fn quarantine(&mut self, m: &Quarantine, out: &mut EventWriter<'_>) {
+        let kind = MessageType::from_code(m.kind);
+        if let Some(account) = self.accounts.find(m.account) {
+            let customer = !m.account.is_system();
+            let fault = RejectCode::EngineFault.code();
+            if kind == Some(MessageType::NewOrder)
+                && customer
+                && m.client_id != ClientOrderId::NONE
+                && self.dedupe.find_client(&self.orders, account, m.client_id).is_none()
+            {
+                let entry = Entry {
+                    client_id: m.client_id,
+                    payload: 0,
+                    order: OrderId(0),
+                    sequence: self.sequence,
+                    filled: Qty::ZERO,
+                    remaining: Qty::ZERO,
+                    cost: Amount::ZERO,
+                    fee: Amount::ZERO,
+                    send_time: m.send_time,
+                    account,
+                    code: fault,
+                    state: OrderState::Rejected,
+                    reason: None,
+                };
+                self.dedupe.add(&mut self.accounts, entry);
+            }
+            let money = matches!(kind, Some(MessageType::Deposit | MessageType::Withdraw));
+            let adjustment = &mut self.accounts.get_mut(account).adjustment;
+            if money && m.adjustment > adjustment.number {
+                *adjustment = crate::accounts::LastAdjustment { number: m.adjustment, payload: 0, code: fault };
+            }
+        }
+        if m.halt == 1 && self.knows_symbol(m.symbol) {
+            let symbol = self.symbols.at_mut(m.symbol);
+            let before = core::mem::replace(&mut symbol.status, SymbolStatus::Halted);
+            let header = Status::header(SymbolStatus::Halted.code(), before.code(), m.symbol.0);
+            out.push(&Status { header, reserved: 0 });
+        }
+        self.handled(MessageType::Quarantine, m.account, 0, 0, false, out);
+    }
+}

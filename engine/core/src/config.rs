@@ -1,0 +1,143 @@
+//! Assets, symbols, accounts, keys and status: every change is a journaled command of the operator (docs/EVENTS.md).
+
+use crate::engine::Engine;
+use crate::keys::{Key, MAX_KEY};
+use crate::symbols::{Asset, MAX_ID, MAX_SCALE};
+use ringbook_event::{Config, EventWriter, Origin, Record, Status};
+use ringbook_wire::message::{MessageType, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, name_of};
+use ringbook_wire::{AccountId, ClientOrderId, Price, RejectCode, Role, SymbolStatus};
+
+impl Engine {
+    /// Writes CONFIG.
+    pub(crate) fn configured(&self, kind: MessageType, object: u32, out: &mut EventWriter<'_>) {
+        out.push(&Config { header: Config::header(kind as u8, 0, object), reserved: 0 });
+    }
+
+    fn refuse_config(&self, kind: MessageType, account: AccountId, code: RejectCode, out: &mut EventWriter<'_>) {
+        self.reject(kind, account, ClientOrderId::NONE, code, out);
+    }
+
+    /// Reserved bytes, then the sender's role.
+    fn may_configure(&self, origin: Origin, reserved_zero: bool) -> Result<(), RejectCode> {
+        if !reserved_zero {
+            return Err(RejectCode::BadRequest);
+        }
+        if self.keys.has_role(origin.key, Role::Admin) { Ok(()) } else { Err(RejectCode::UnknownAccount) }
+    }
+
+    pub(crate) fn set_asset(&mut self, origin: Origin, m: &SetAsset, out: &mut EventWriter<'_>) {
+        let kind = MessageType::SetAsset;
+        if let Err(code) = self.may_configure(origin, m.reserved == [0; 3]) {
+            return self.refuse_config(kind, AccountId(0), code, out);
+        }
+        let asset = Asset { scale: m.scale, name: m.name };
+        let consistent = (1..=MAX_ID).contains(&m.asset.0)
+            && m.scale <= MAX_SCALE
+            && name_of(&m.name).is_some()
+            && self.symbols.asset(m.asset).is_none_or(|known| *known == asset)
+            && self.symbols.assets().all(|(id, other)| id == m.asset || other.name != m.name);
+        if !consistent {
+            return self.refuse_config(kind, AccountId(0), RejectCode::BadConfig, out);
+        }
+        self.symbols.set_asset(m.asset, asset);
+        self.configured(kind, m.asset.0, out);
+    }
+
+    pub(crate) fn set_symbol(&mut self, origin: Origin, m: &SetSymbol, out: &mut EventWriter<'_>) {
+        let kind = MessageType::SetSymbol;
+        if let Err(code) = self.may_configure(origin, m.reserved == [0; 6] && m.reserved2 == [0; 3]) {
+            return self.refuse_config(kind, AccountId(0), code, out);
+        }
+        let status = SymbolStatus::from_code(m.status).filter(|status| is_reachable(*status));
+        let terms = self.symbols.terms_of(m).filter(|terms| {
+            self.symbols.all().all(|other| other.id == m.symbol || other.terms.name != terms.name)
+                && match self.symbols.get(m.symbol) {
+                    None => status.is_some(),
+                    Some(known) => {
+                        let known = &known.terms;
+                        let fixed = |t: &crate::symbols::Terms| {
+                            (t.name, t.base, t.quote, t.base_lot, t.k, t.kind, t.fees.model)
+                        };
+                        fixed(known) == fixed(terms)
+                    }
+                }
+        });
+        let Some(terms) = terms else {
+            return self.refuse_config(kind, AccountId(0), RejectCode::BadConfig, out);
+        };
+        match status {
+            Some(status) if self.symbols.get(m.symbol).is_none() => {
+                self.symbols.add(m.symbol, terms, status, Price::ZERO);
+            }
+            _ => {
+                let symbol = self.symbols.at_mut(m.symbol);
+                symbol.terms = terms;
+                symbol.book.widen(&mut self.orders, terms.max_price);
+            }
+        }
+        self.configured(kind, m.symbol.0, out);
+    }
+
+    pub(crate) fn set_account(&mut self, origin: Origin, m: &SetAccount, out: &mut EventWriter<'_>) {
+        let kind = MessageType::SetAccount;
+        if let Err(code) = self.may_configure(origin, m.reserved == [0; 7]) {
+            return self.refuse_config(kind, m.account, code, out);
+        }
+        if m.account.is_system() || m.suspended > 1 {
+            return self.refuse_config(kind, m.account, RejectCode::BadConfig, out);
+        }
+        let slot = match self.accounts.find(m.account) {
+            Some(slot) => slot,
+            None => self.accounts.add(m.account),
+        };
+        let account = self.accounts.get_mut(slot);
+        account.group = m.group;
+        account.suspended = m.suspended == 1;
+        self.configured(kind, m.account.0, out);
+    }
+
+    pub(crate) fn set_status(&mut self, origin: Origin, m: &SetStatus, out: &mut EventWriter<'_>) {
+        let kind = MessageType::SetStatus;
+        let refuse = |engine: &Self, code, out: &mut EventWriter<'_>| {
+            engine.refuse_config(kind, AccountId(0), code, out);
+        };
+        if let Err(code) = self.may_configure(origin, m.reserved == [0; 3]) {
+            return refuse(self, code, out);
+        }
+        if !self.knows_symbol(m.symbol) {
+            return refuse(self, RejectCode::UnknownSymbol, out);
+        }
+        let Some(status) = SymbolStatus::from_code(m.status).filter(|status| is_reachable(*status)) else {
+            return refuse(self, RejectCode::BadConfig, out);
+        };
+        let before = core::mem::replace(&mut self.symbols.at_mut(m.symbol).status, status);
+        let header = Status::header(status.code(), before.code(), m.symbol.0);
+        out.push(&Status { header, reserved: 0 });
+    }
+
+    pub(crate) fn set_key(&mut self, origin: Origin, m: &SetKey, out: &mut EventWriter<'_>) {
+        let kind = MessageType::SetKey;
+        if let Err(code) = self.may_configure(origin, m.reserved == [0; 2] && m.reserved2 == 0) {
+            return self.refuse_config(kind, AccountId(0), code, out);
+        }
+        let role = Role::from_code(m.role);
+        let consistent = (1..=MAX_KEY).contains(&m.key.0) && m.revoked <= 1 && m.first_account <= m.last_account;
+        let Some(role) = role.filter(|_| consistent) else {
+            return self.refuse_config(kind, AccountId(0), RejectCode::BadConfig, out);
+        };
+        let key = Key {
+            role,
+            revoked: m.revoked == 1,
+            first_account: m.first_account,
+            last_account: m.last_account,
+            public_key: m.public_key,
+        };
+        self.keys.set(m.key, key);
+        self.configured(kind, m.key.0, out);
+    }
+}
+
+/// Statuses that this rules version can enter: the uncross and the closing of a symbol come with their own rules.
+fn is_reachable(status: SymbolStatus) -> bool {
+    matches!(status, SymbolStatus::Trading | SymbolStatus::Halted | SymbolStatus::CancelOnly)
+}

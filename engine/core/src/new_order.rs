@@ -1,0 +1,292 @@
+//! NEW_ORDER: the ladder of checks, the hold, and the point of no return (DOMAIN §3.4, §4.1, §4.4; docs/EVENTS.md).
+
+use crate::dedupe::{Entry, Known};
+use crate::engine::Engine;
+use crate::money::need;
+use crate::orders::{Links, NIL, Order};
+use crate::symbols::Symbol;
+use ringbook_event::{Accepted, EventWriter, Origin, Record};
+use ringbook_wire::message::{MessageType, NewOrder};
+use ringbook_wire::{
+    Amount, ClientOrderId, OrderId, OrderState, OrderType, Price, Qty, RATE_ONE, RejectCode, Role, Side, StpMode,
+    SymbolStatus, TimeInForce, div_ceil, div_floor, order_flags,
+};
+
+/// How far a client's clock may run ahead of engine time.
+const MAX_CLOCK_AHEAD_NS: u64 = 1_000_000_000;
+
+/// A new order whose codes are known and whose combination is listed in DOMAIN §4.1.
+struct Request {
+    side: Side,
+    order_type: OrderType,
+    time_in_force: TimeInForce,
+    stp: StpMode,
+    post_only: bool,
+}
+
+impl Engine {
+    pub(crate) fn new_order(&mut self, origin: Origin, m: &NewOrder, bytes: &[u8], out: &mut EventWriter<'_>) {
+        let refuse = |engine: &Self, code, out: &mut EventWriter<'_>| {
+            engine.reject(MessageType::NewOrder, m.account, m.client_id, code, out);
+        };
+        let Some(request) = self.parse(m) else {
+            return refuse(self, RejectCode::BadRequest, out);
+        };
+        let account = match self.authorise(origin.key, m.account, &[Role::Trade]) {
+            Ok(account) => account,
+            Err(code) => return refuse(self, code, out),
+        };
+        let payload = self.dedupe.payload_hash(bytes);
+        if let Some(known) = self.dedupe.find_client(&self.orders, account, m.client_id) {
+            let same = match known {
+                Known::Open(slot) => self.orders.get(slot).payload == payload,
+                // A quarantined request is known by its id alone: payload 0.
+                Known::Ended(slot) => [0, payload].contains(&self.dedupe.entry(slot).payload),
+            };
+            return if same {
+                self.replay(MessageType::NewOrder, known, out);
+            } else {
+                refuse(self, RejectCode::DuplicateClientId, out);
+            };
+        }
+        let evicted = self.accounts.get(account).dedupe.evicted;
+        if evicted.0 != 0 && m.send_time <= evicted {
+            return refuse(self, RejectCode::StaleRequest, out);
+        }
+        match self.validate(account, m, &request) {
+            Err(code) => {
+                let entry = Entry {
+                    client_id: m.client_id,
+                    payload,
+                    order: OrderId(0),
+                    sequence: self.sequence,
+                    filled: Qty::ZERO,
+                    remaining: Qty::ZERO,
+                    cost: Amount::ZERO,
+                    fee: Amount::ZERO,
+                    send_time: m.send_time,
+                    account,
+                    code: code.code(),
+                    state: OrderState::Rejected,
+                    reason: None,
+                };
+                self.dedupe.add(&mut self.accounts, entry);
+                refuse(self, code, out);
+            }
+            // ═══ point of no return ═══
+            Ok((price, hold)) => self.accept(origin, m, &request, account, payload, price, hold, out),
+        }
+    }
+
+    /// The codes of a request, or `None` for BAD_REQUEST.
+    fn parse(&self, m: &NewOrder) -> Option<Request> {
+        let request = Request {
+            side: Side::from_code(m.side)?,
+            order_type: OrderType::from_code(m.order_type)?,
+            time_in_force: TimeInForce::from_code(m.time_in_force)?,
+            stp: StpMode::from_code(m.stp)?,
+            post_only: m.flags & order_flags::POST_ONLY != 0,
+        };
+        let listed = match (request.order_type, request.time_in_force) {
+            (OrderType::Limit, TimeInForce::Gtc) => m.price.0 >= 1,
+            (OrderType::Limit, TimeInForce::Ioc | TimeInForce::Fok) => m.price.0 >= 1 && !request.post_only,
+            (OrderType::Market, TimeInForce::Ioc) => m.price.0 == 0 && !request.post_only,
+            _ => false,
+        };
+        let allowed_flags = order_flags::POST_ONLY | order_flags::CANCEL_ON_DISCONNECT;
+        let unused_zero = m.budget.is_zero()
+            && m.trigger.is_zero()
+            && m.display.is_zero()
+            && m.expire_at.0 == 0
+            && m.trigger_direction == 0
+            && m.trigger_source == 0;
+        (listed
+            && unused_zero
+            && m.flags & !allowed_flags == 0
+            && m.quantity.0 >= 1
+            && m.client_id != ClientOrderId::NONE
+            && m.send_time.0 >= 1
+            && m.send_time.0 <= self.time.0.saturating_add(MAX_CLOCK_AHEAD_NS))
+        .then_some(request)
+    }
+
+    /// The checks behind idempotency, in ascending code order; the order's price and hold if it is accepted.
+    fn validate(&self, account: u32, m: &NewOrder, request: &Request) -> Result<(Price, Amount), RejectCode> {
+        if self.accounts.get(account).suspended {
+            return Err(RejectCode::AccountSuspended);
+        }
+        let symbol = self.symbols.get(m.symbol).ok_or(RejectCode::UnknownSymbol)?;
+        if symbol.status != SymbolStatus::Trading {
+            return Err(RejectCode::SymbolStatus);
+        }
+        let terms = &symbol.terms;
+        let market = request.order_type == OrderType::Market;
+        if !market {
+            check_price(symbol, request.side, m.price, true)?;
+        }
+        let max_quantity = if market { terms.max_market_quantity } else { terms.max_quantity };
+        if m.quantity < terms.min_quantity || m.quantity > max_quantity {
+            return Err(RejectCode::QtyRange);
+        }
+        let reference = if market { symbol.last } else { m.price };
+        check_notional(symbol, reference, m.quantity)?;
+        let rests = request.time_in_force == TimeInForce::Gtc;
+        if !self.orders.has_room() || rests && self.accounts.open_count(account, m.symbol) >= terms.max_open_orders {
+            return Err(RejectCode::TooManyOrders);
+        }
+        let opposite = symbol.book.best_price(request.side.opposite());
+        let price = if market { protection_price(symbol, request.side, opposite) } else { m.price };
+        let hold = match (price.0, request.side) {
+            (0, _) => Amount::ZERO,
+            (_, Side::Buy) => need(&terms.fees, symbol.value(price, m.quantity), m.quantity, 0)
+                .ok_or(RejectCode::InsufficientBalance)?,
+            (_, Side::Sell) => symbol.base_units(m.quantity),
+        };
+        if self.accounts.available(account, hold_asset(symbol, request.side)) < hold {
+            return Err(RejectCode::InsufficientBalance);
+        }
+        if request.post_only && opposite.is_some_and(|best| crosses(request.side, price, best)) {
+            return Err(RejectCode::PostOnlyCross);
+        }
+        Ok((price, hold))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "everything that the checks have found out")]
+    fn accept(
+        &mut self,
+        origin: Origin,
+        m: &NewOrder,
+        request: &Request,
+        account: u32,
+        payload: u64,
+        price: Price,
+        hold: Amount,
+        out: &mut EventWriter<'_>,
+    ) {
+        let id = OrderId(self.next_order);
+        self.next_order += 1;
+        let symbol = self.symbols.at(m.symbol);
+        let stp = if request.stp == StpMode::Default { symbol.terms.stp } else { request.stp };
+        let asset = hold_asset(symbol, request.side);
+        let order = Order {
+            id,
+            price,
+            remaining: m.quantity,
+            account,
+            symbol: m.symbol,
+            level: NIL,
+            queue: Links::NONE,
+            side: request.side,
+            stp,
+            order_type: request.order_type,
+            time_in_force: request.time_in_force,
+            flags: m.flags,
+            resting: false,
+            listed: false,
+            hold,
+            carry: 0,
+            terms: symbol.terms.fees,
+            filled: Qty::ZERO,
+            cost: Amount::ZERO,
+            fee: Amount::ZERO,
+            quantity: m.quantity,
+            prevented: Qty::ZERO,
+            cut: Qty::ZERO,
+            client_id: m.client_id,
+            send_time: m.send_time,
+            session: origin.session,
+            payload,
+            accepted: self.sequence,
+            queue_sequence: 0,
+            of_account: Links::NONE,
+            of_session: Links::NONE,
+        };
+        if hold.0 != 0 {
+            self.accounts.change(account, asset, -hold.0, hold.0);
+        }
+        let header = Accepted::header(request.side.code(), request.order_type.code(), m.account.0);
+        out.push(&Accepted {
+            header,
+            order: id,
+            symbol: m.symbol,
+            stp: stp.code(),
+            reserved: [0; 3],
+            price,
+            quantity: m.quantity,
+            hold,
+        });
+        let slot = self.orders.add(order);
+        self.dedupe.open(account, m.client_id, id, slot);
+        self.match_taker(slot, true, out);
+    }
+}
+
+/// The asset in which an order of this side holds.
+#[inline]
+pub(crate) fn hold_asset(symbol: &Symbol, side: Side) -> ringbook_wire::AssetId {
+    match side {
+        Side::Buy => symbol.terms.quote,
+        Side::Sell => symbol.terms.base,
+    }
+}
+
+/// Whether an order of this side and limit may trade at `price`.
+#[inline]
+pub(crate) fn crosses(side: Side, limit: Price, price: Price) -> bool {
+    match side {
+        Side::Buy => price <= limit,
+        Side::Sell => price >= limit,
+    }
+}
+
+/// PRICE_RANGE, and PRICE_BAND around the last trade (DOMAIN §1).
+pub(crate) fn check_price(symbol: &Symbol, side: Side, price: Price, band: bool) -> Result<(), RejectCode> {
+    let terms = &symbol.terms;
+    if price < terms.min_price || price > terms.max_price {
+        return Err(RejectCode::PriceRange);
+    }
+    if band && terms.band.0 != 0 && symbol.last.0 != 0 {
+        let bound = shifted(symbol.last, side, terms.band.0);
+        if !crosses(side, Price(i64::try_from(bound).unwrap_or(i64::MAX)), price) {
+            return Err(RejectCode::PriceBand);
+        }
+    }
+    Ok(())
+}
+
+/// `⌊ref·(R+rate)/R⌋` for buys, `⌈ref·(R−rate)/R⌉` for sells.
+fn shifted(reference: Price, side: Side, rate: i64) -> i128 {
+    let one = i128::from(RATE_ONE);
+    let reference = i128::from(reference.0);
+    match side {
+        Side::Buy => div_floor(reference * (one + i128::from(rate)), one),
+        Side::Sell => div_ceil(reference * (one - i128::from(rate)), one),
+    }
+}
+
+/// MIN_NOTIONAL and MAX_NOTIONAL; without a reference (0) there is nothing to check.
+pub(crate) fn check_notional(symbol: &Symbol, reference: Price, quantity: Qty) -> Result<(), RejectCode> {
+    let terms = &symbol.terms;
+    let value = symbol.value(reference, quantity);
+    let bounded =
+        reference.0 == 0 || value >= terms.min_notional && (terms.max_notional.0 == 0 || value <= terms.max_notional);
+    if bounded { Ok(()) } else { Err(RejectCode::Notional) }
+}
+
+/// Protection price of a market order at entry (DOMAIN §5.3); 0 if there is nothing to trade with.
+fn protection_price(symbol: &Symbol, side: Side, opposite: Option<Price>) -> Price {
+    let Some(best) = opposite else {
+        return Price::ZERO;
+    };
+    let terms = &symbol.terms;
+    let mut price = shifted(best, side, terms.slip.0);
+    if terms.band.0 != 0 && symbol.last.0 != 0 {
+        let bound = shifted(symbol.last, side, terms.band.0);
+        price = match side {
+            Side::Buy => price.min(bound),
+            Side::Sell => price.max(bound),
+        };
+    }
+    let price = price.clamp(i128::from(terms.min_price.0), i128::from(terms.max_price.0));
+    Price(i64::try_from(price).expect("clamped into the symbol's limits"))
+}

@@ -1,0 +1,203 @@
+//! Open orders in one slab: 256 bytes each, four cache lines by use.
+//!
+//! Invariants:
+//! 1. `quantity = filled + prevented + cut + remaining` for every order (DOMAIN §4.2), asserted at every end and amendment.
+//! 2. An order that rests is in exactly one level queue, one account list and, if flagged, one session list.
+//! 3. Slots never show outside: events and images name orders by id.
+
+use crate::money::FeeTerms;
+use ringbook_wire::{
+    Amount, ClientOrderId, OrderId, OrderType, Price, Qty, Sequence, SessionId, Side, StpMode, SymbolId, TimeInForce,
+    TimestampNs, order_flags,
+};
+
+/// "No slot".
+pub const NIL: u32 = u32::MAX;
+
+/// Neighbours in a doubly linked list of orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Links {
+    pub prev: u32,
+    pub next: u32,
+}
+
+impl Links {
+    pub const NONE: Self = Self { prev: NIL, next: NIL };
+}
+
+/// An open order.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub struct Order {
+    // Line 0: matching.
+    pub id: OrderId,
+    pub price: Price,
+    pub remaining: Qty,
+    /// Slot of the account.
+    pub account: u32,
+    pub symbol: SymbolId,
+    /// Slot of the level while it rests.
+    pub level: u32,
+    pub queue: Links,
+    pub side: Side,
+    pub stp: StpMode,
+    pub order_type: OrderType,
+    pub time_in_force: TimeInForce,
+    pub flags: u16,
+    /// In the book, not a taker at work.
+    pub resting: bool,
+    /// In its account's list, and in its session's if it carries the flag.
+    pub listed: bool,
+    // Line 1: money.
+    pub hold: Amount,
+    pub carry: i64,
+    pub terms: FeeTerms,
+    pub filled: Qty,
+    pub cost: Amount,
+    pub fee: Amount,
+    // Line 2 and 3: identity and the rest.
+    pub quantity: Qty,
+    pub prevented: Qty,
+    pub cut: Qty,
+    pub client_id: ClientOrderId,
+    pub send_time: TimestampNs,
+    pub session: SessionId,
+    pub payload: u64,
+    /// Sequence of its acceptance.
+    pub accepted: Sequence,
+    /// Rises with every joining of a queue.
+    pub queue_sequence: u64,
+    pub of_account: Links,
+    pub of_session: Links,
+}
+
+const _: () = assert!(size_of::<Order>() == 256);
+
+impl Order {
+    /// Whether its session's end cancels it.
+    #[inline]
+    pub fn is_flagged(&self) -> bool {
+        self.flags & order_flags::CANCEL_ON_DISCONNECT != 0 && self.session.0 != 0
+    }
+
+    /// Asserts the identity of DOMAIN §4.2.
+    #[inline]
+    pub fn assert_identity(&self) {
+        let parts = i128::from(self.filled.0)
+            + i128::from(self.prevented.0)
+            + i128::from(self.cut.0)
+            + i128::from(self.remaining.0);
+        assert!(
+            parts == i128::from(self.quantity.0) && self.remaining.0 >= 0,
+            "order {}: filled + prevented + cut + remaining is not its quantity",
+            self.id
+        );
+    }
+}
+
+/// All open orders; see the module.
+#[derive(Clone)]
+pub struct Orders {
+    slots: Vec<Order>,
+    free: Vec<u32>,
+    capacity: usize,
+}
+
+impl Orders {
+    /// A slab that never holds more than `capacity` orders.
+    pub fn new(capacity: usize) -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), capacity }
+    }
+
+    /// Whether another order has room.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        self.len() < self.capacity
+    }
+
+    /// Open orders.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Adds an order; the caller has asked [`Self::has_room`].
+    #[inline]
+    pub fn add(&mut self, order: Order) -> u32 {
+        assert!(self.has_room(), "open orders are bounded at acceptance");
+        match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = order;
+                slot
+            }
+            None => {
+                self.slots.push(order);
+                if self.free.capacity() < self.slots.capacity() {
+                    self.free.reserve_exact(self.slots.capacity());
+                }
+                (self.slots.len() - 1) as u32
+            }
+        }
+    }
+
+    /// Frees a slot.
+    #[inline]
+    pub fn remove(&mut self, slot: u32) {
+        self.slots[slot as usize].id = OrderId(0);
+        self.free.push(slot);
+    }
+
+    /// The order in a slot.
+    #[inline]
+    pub fn get(&self, slot: u32) -> &Order {
+        &self.slots[slot as usize]
+    }
+
+    /// The order in a slot, to be changed.
+    #[inline]
+    pub fn get_mut(&mut self, slot: u32) -> &mut Order {
+        &mut self.slots[slot as usize]
+    }
+
+    /// Slots of all open orders, for images and full checks only: the order of slots means nothing.
+    pub fn slots(&self) -> impl Iterator<Item = u32> {
+        (0..self.slots.len() as u32).filter(|&slot| self.slots[slot as usize].id != OrderId(0))
+    }
+}
+
+/// Head and tail of a doubly linked list of orders, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct List {
+    pub head: u32,
+    pub tail: u32,
+}
+
+impl List {
+    pub const EMPTY: Self = Self { head: NIL, tail: NIL };
+
+    /// Adds a slot at the end; `links` says which links of an order this list uses.
+    #[inline]
+    pub fn push(&mut self, orders: &mut Orders, slot: u32, links: fn(&mut Order) -> &mut Links) {
+        *links(orders.get_mut(slot)) = Links { prev: self.tail, next: NIL };
+        match self.tail {
+            NIL => self.head = slot,
+            last => links(orders.get_mut(last)).next = slot,
+        }
+        self.tail = slot;
+    }
+
+    /// Takes a slot out, wherever it is.
+    #[inline]
+    pub fn unlink(&mut self, orders: &mut Orders, slot: u32, links: fn(&mut Order) -> &mut Links) {
+        let Links { prev, next } = *links(orders.get_mut(slot));
+        match prev {
+            NIL => self.head = next,
+            prev => links(orders.get_mut(prev)).next = next,
+        }
+        match next {
+            NIL => self.tail = prev,
+            next => links(orders.get_mut(next)).prev = prev,
+        }
+        *links(orders.get_mut(slot)) = Links::NONE;
+    }
+}

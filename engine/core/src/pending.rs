@@ -1,0 +1,158 @@
+//! Long work, kept in the state and done in bounded parts (DOMAIN §5.1a).
+//!
+//! Invariants: work is done in the order in which it was begun; a taker's work is alone and first, because nothing may
+//! come between; each part fits the bound of one command's events.
+
+use crate::engine::Engine;
+use ringbook_event::{EventWriter, Origin};
+use ringbook_wire::message::MessageType;
+use ringbook_wire::{AccountId, EndReason, OrderId, Sequence, SessionId, Side, SymbolId};
+
+/// The command behind a piece of work.
+#[derive(Clone, Copy, Debug)]
+pub struct Cause {
+    pub origin: Origin,
+    pub request: u32,
+    pub kind: MessageType,
+    pub sequence: Sequence,
+}
+
+impl Cause {
+    pub const NONE: Self =
+        Self { origin: Origin::INTERNAL, request: 0, kind: MessageType::Continue, sequence: Sequence(0) };
+}
+
+/// What is left to do.
+#[derive(Clone, Copy, Debug)]
+pub enum Task {
+    /// An accepted order that has not finished matching.
+    Taker { slot: u32 },
+    /// Orders of an account that were accepted before `before`; symbols below `symbol` are done.
+    CancelAll {
+        account: u32,
+        only: Option<SymbolId>,
+        side: Option<Side>,
+        symbol: SymbolId,
+        after: OrderId,
+        before: OrderId,
+    },
+    /// Flagged orders of a session that were accepted before `before`.
+    Session { session: SessionId, before: OrderId },
+}
+
+/// A task and the command behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    pub cause: Cause,
+    pub task: Task,
+}
+
+impl Work {
+    /// Whether other commands may come between its parts.
+    pub fn is_interruptible(&self) -> bool {
+        !matches!(self.task, Task::Taker { .. })
+    }
+}
+
+/// What a CONTINUE must carry: origin, request number and first sequence of the command that it continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Continuation {
+    /// Origin of that command.
+    pub origin: Origin,
+    /// Its request number.
+    pub request: u32,
+    /// Its sequence.
+    pub of: Sequence,
+}
+
+impl Engine {
+    /// What the next CONTINUE must carry, if one is due.
+    pub fn continuation(&self) -> Option<Continuation> {
+        let Cause { origin, request, sequence, .. } = self.work.front()?.cause;
+        Some(Continuation { origin, request, of: sequence })
+    }
+
+    /// Does the next part of the oldest work.
+    pub(crate) fn continue_work(&mut self, out: &mut EventWriter<'_>) {
+        let Some(work) = self.work.pop_front() else {
+            return self.handled(MessageType::Continue, AccountId(0), 0, 0, false, out);
+        };
+        self.cause = work.cause;
+        let subject = match work.task {
+            Task::Taker { slot } => self.accounts.get(self.orders.get(slot).account).id,
+            Task::CancelAll { account, .. } => self.accounts.get(account).id,
+            Task::Session { .. } => AccountId(0),
+        };
+        let pending = self.work.len();
+        let mut count = 0;
+        if let Task::Taker { slot } = work.task {
+            self.match_taker(slot, false, out);
+        } else {
+            let left;
+            (count, left) = self.cancel_part(work.task, out);
+            if let Some(task) = left {
+                self.work.push_front(Work { cause: work.cause, task });
+            }
+        }
+        let more = self.work.len() > pending;
+        self.handled(work.cause.kind, subject, count, work.cause.sequence.0, more, out);
+    }
+
+    /// Begins a task that may go on in CONTINUE; returns how many orders its first part cancelled and whether more is left.
+    pub(crate) fn begin_cancel(&mut self, task: Task, out: &mut EventWriter<'_>) -> (u32, bool) {
+        let (count, left) = self.cancel_part(task, out);
+        if let Some(task) = left {
+            self.work.push_back(Work { cause: self.cause, task });
+        }
+        (count, left.is_some())
+    }
+
+    /// Cancels orders of a task until it is done or the events are full; how many, and what is left.
+    fn cancel_part(&mut self, task: Task, out: &mut EventWriter<'_>) -> (u32, Option<Task>) {
+        let reason = if matches!(task, Task::Session { .. }) { EndReason::Session } else { EndReason::Mass };
+        let mut task = task;
+        let mut count = 0;
+        while let Some(slot) = self.next_to_cancel(&mut task) {
+            if !crate::matching::has_room(out, self.accounts.touched_count()) {
+                return (count, Some(task));
+            }
+            self.cancel_order(slot, reason, out);
+            count += 1;
+        }
+        (count, None)
+    }
+
+    /// The next order that a task concerns; moves the task's mark past what it skips.
+    fn next_to_cancel(&self, task: &mut Task) -> Option<u32> {
+        match task {
+            Task::Taker { .. } => None,
+            Task::Session { session, before } => {
+                let slot = self.sessions.get(session)?.head;
+                (slot != crate::orders::NIL && self.orders.get(slot).id < *before).then_some(slot)
+            }
+            Task::CancelAll { account, only, side, symbol, after, before } => {
+                let symbols = &self.accounts.get(*account).symbols;
+                let from = symbols.partition_point(|open| open.symbol < *symbol);
+                for open in &symbols[from..] {
+                    if only.is_some_and(|only| only != open.symbol) {
+                        continue;
+                    }
+                    let mut slot = open.orders.head;
+                    while slot != crate::orders::NIL {
+                        let order = self.orders.get(slot);
+                        let wanted = open.symbol != *symbol || order.id > *after;
+                        if order.id >= *before {
+                            break;
+                        }
+                        if wanted && side.is_none_or(|side| side == order.side) {
+                            (*symbol, *after) = (open.symbol, OrderId(order.id.0 - 1));
+                            return Some(slot);
+                        }
+                        slot = order.of_account.next;
+                    }
+                }
+                None
+            }
+        }
+    }
+}

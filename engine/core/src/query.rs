@@ -1,0 +1,216 @@
+//! What followers may ask of a state: books, balances, open orders, definitions. Never asked of the engine thread.
+
+use crate::dedupe::Known;
+use crate::engine::Engine;
+use crate::orders::NIL;
+use ringbook_wire::message::name_of;
+use ringbook_wire::{
+    AccountId, Amount, AssetId, ClientOrderId, KeyId, OrderId, OrderState, OrderType, Price, Qty, Role, SessionId,
+    Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs,
+};
+
+/// A wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalanceView {
+    /// What.
+    pub asset: AssetId,
+    /// Free.
+    pub available: Amount,
+    /// Held by open orders.
+    pub held: Amount,
+}
+
+/// An open order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of STATE_ORDER")]
+pub struct OrderView {
+    pub order: OrderId,
+    pub account: AccountId,
+    pub symbol: SymbolId,
+    pub client_id: ClientOrderId,
+    pub side: Side,
+    pub order_type: OrderType,
+    pub time_in_force: TimeInForce,
+    pub stp: StpMode,
+    pub flags: u16,
+    pub state: OrderState,
+    pub price: Price,
+    /// `orig`.
+    pub quantity: Qty,
+    pub remaining: Qty,
+    pub filled: Qty,
+    pub prevented: Qty,
+    pub cut: Qty,
+    pub cost: Amount,
+    pub fee: Amount,
+    pub hold: Amount,
+    pub send_time: TimestampNs,
+}
+
+/// A symbol's definition, as far as followers need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of SET_SYMBOL")]
+pub struct SymbolView {
+    pub symbol: SymbolId,
+    pub name: String,
+    pub base: AssetId,
+    pub quote: AssetId,
+    pub base_lot: Amount,
+    pub quote_per_tick_lot: Amount,
+    pub status: SymbolStatus,
+    /// Price of the last trade; 0 before the first.
+    pub last: Price,
+}
+
+/// A key, as the gateway needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of SET_KEY")]
+pub struct KeyView {
+    pub key: KeyId,
+    pub role: Role,
+    pub revoked: bool,
+    pub first_account: AccountId,
+    pub last_account: AccountId,
+    pub public_key: [u8; 32],
+}
+
+impl Engine {
+    /// The best `depth` levels of a side: price and open quantity, best first.
+    pub fn depth(&self, symbol: SymbolId, side: Side, depth: usize) -> Vec<(Price, i128)> {
+        let Some(symbol) = self.symbols.get(symbol) else {
+            return Vec::new();
+        };
+        symbol.book.levels(side).take(depth).map(|level| (level.price, level.total)).collect()
+    }
+
+    /// Open quantity at one price of a side.
+    pub fn level_total(&self, symbol: SymbolId, side: Side, price: Price) -> i128 {
+        self.symbols.get(symbol).map_or(0, |symbol| symbol.book.total_at(side, price))
+    }
+
+    /// A symbol by name.
+    pub fn symbol_named(&self, name: &str) -> Option<SymbolId> {
+        self.symbols.all().find(|symbol| name_of(&symbol.terms.name) == Some(name)).map(|symbol| symbol.id)
+    }
+
+    /// All symbols by id.
+    pub fn symbols(&self) -> Vec<SymbolView> {
+        let view = |symbol: &crate::symbols::Symbol| SymbolView {
+            symbol: symbol.id,
+            name: name_of(&symbol.terms.name).unwrap_or_default().to_owned(),
+            base: symbol.terms.base,
+            quote: symbol.terms.quote,
+            base_lot: symbol.terms.base_lot,
+            quote_per_tick_lot: symbol.terms.k,
+            status: symbol.status,
+            last: symbol.last,
+        };
+        self.symbols.all().map(view).collect()
+    }
+
+    /// All assets by id: name and scale.
+    pub fn assets(&self) -> Vec<(AssetId, String, u8)> {
+        let view = |(id, asset): (AssetId, &crate::symbols::Asset)| {
+            (id, name_of(&asset.name).unwrap_or_default().to_owned(), asset.scale)
+        };
+        self.symbols.assets().map(view).collect()
+    }
+
+    /// All keys by id.
+    pub fn keys(&self) -> Vec<KeyView> {
+        let view = |(key, k): (KeyId, &crate::keys::Key)| KeyView {
+            key,
+            role: k.role,
+            revoked: k.revoked,
+            first_account: k.first_account,
+            last_account: k.last_account,
+            public_key: k.public_key,
+        };
+        self.keys.all().map(view).collect()
+    }
+
+    /// All accounts, ascending.
+    pub fn account_ids(&self) -> Vec<AccountId> {
+        let mut ids: Vec<AccountId> = self.accounts.all().iter().map(|account| account.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// An account's wallets by asset, or `None` if there is no such account.
+    pub fn balances(&self, account: AccountId) -> Option<Vec<BalanceView>> {
+        let account = self.accounts.get(self.accounts.find(account)?);
+        Some(
+            account
+                .balances
+                .iter()
+                .map(|b| BalanceView { asset: b.asset, available: b.available, held: b.held })
+                .collect(),
+        )
+    }
+
+    /// An account's last adjustment number.
+    pub fn last_adjustment(&self, account: AccountId) -> u64 {
+        self.accounts.find(account).map_or(0, |slot| self.accounts.get(slot).adjustment.number)
+    }
+
+    /// An account's open orders by rising order id.
+    pub fn open_orders(&self, account: AccountId) -> Vec<OrderView> {
+        let Some(slot) = self.accounts.find(account) else {
+            return Vec::new();
+        };
+        let mut orders = Vec::new();
+        for open in &self.accounts.get(slot).symbols {
+            let mut at = open.orders.head;
+            while at != NIL {
+                orders.push(self.order_view(at));
+                at = self.orders.get(at).of_account.next;
+            }
+        }
+        orders.sort_unstable_by_key(|order| order.order);
+        orders
+    }
+
+    /// How many orders are open.
+    pub fn open_order_count(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// An open order by id.
+    pub fn open_order(&self, order: OrderId) -> Option<OrderView> {
+        match self.dedupe.find_order(order)? {
+            Known::Open(slot) => Some(self.order_view(slot)),
+            Known::Ended(_) => None,
+        }
+    }
+
+    /// Sessions that own orders with the cancel-on-disconnect flag, ascending.
+    pub fn flagged_sessions(&self) -> Vec<SessionId> {
+        self.sessions.iter().filter(|(_, list)| list.head != NIL).map(|(&session, _)| session).collect()
+    }
+
+    pub(crate) fn order_view(&self, slot: u32) -> OrderView {
+        let order = self.orders.get(slot);
+        OrderView {
+            order: order.id,
+            account: self.accounts.get(order.account).id,
+            symbol: order.symbol,
+            client_id: order.client_id,
+            side: order.side,
+            order_type: order.order_type,
+            time_in_force: order.time_in_force,
+            stp: order.stp,
+            flags: order.flags,
+            state: if order.filled.0 > 0 { OrderState::PartiallyFilled } else { OrderState::New },
+            price: order.price,
+            quantity: order.quantity,
+            remaining: order.remaining,
+            filled: order.filled,
+            prevented: order.prevented,
+            cut: order.cut,
+            cost: order.cost,
+            fee: order.fee,
+            hold: order.hold,
+            send_time: order.send_time,
+        }
+    }
+}

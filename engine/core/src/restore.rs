@@ -1,0 +1,299 @@
+//! An engine from an [`Image`]. The image may come from a damaged or foreign file: everything is checked, nothing panics.
+//!
+//! Invariant: restoring an image and taking it again gives the same image.
+
+use crate::dedupe::Entry;
+use crate::engine::{Engine, MIN_EVENT_BYTES, RULES_VERSION, Settings};
+use crate::image::{AccountImage, Image, OrderImage, RingImage, SymbolImage, WorkImage};
+use crate::keys::{Key, MAX_KEY};
+use crate::money::FeeTerms;
+use crate::orders::{Links, NIL, Order};
+use crate::pending::{Cause, Task, Work};
+use crate::symbols::{Asset, MAX_ID, Terms};
+use ringbook_event::Origin;
+use ringbook_wire::message::MessageType;
+use ringbook_wire::{
+    AccountId, Amount, AssetId, ClientOrderId, EndReason, FeeModel, KeyId, MAX_AMOUNT, OrderId, OrderState, OrderType,
+    Price, Qty, RATE_ONE, Rate, Role, Sequence, SessionId, Side, StpMode, SymbolId, SymbolKind, SymbolStatus,
+    TimeInForce, TimestampNs,
+};
+
+/// An image that is not a state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the image at sequence {sequence} is not a state: {what}; use an older snapshot")]
+pub struct RestoreError {
+    /// Sequence of the image.
+    pub sequence: u64,
+    /// What does not fit.
+    pub what: String,
+}
+
+type Checked<T> = Result<T, String>;
+
+fn known<T>(what: &str, value: Option<T>) -> Checked<T> {
+    value.ok_or_else(|| format!("{what} is not known"))
+}
+
+impl Engine {
+    /// The engine whose image this is.
+    ///
+    /// # Errors
+    /// The image is not a state that an engine can have.
+    pub fn restore(image: &Image) -> Result<Self, RestoreError> {
+        let error = |what| RestoreError { sequence: image.sequence, what };
+        let mut engine = Self::new();
+        engine.fill(image).map_err(error)?;
+        engine.check_invariants().map_err(error)?;
+        Ok(engine)
+    }
+
+    fn fill(&mut self, image: &Image) -> Checked<()> {
+        let settings = Settings {
+            seed: image.seed,
+            rules: image.rules,
+            shard: image.shard,
+            dedupe_capacity: image.dedupe_capacity,
+            max_event_bytes: image.max_event_bytes,
+            max_orders: image.max_orders,
+        };
+        let empty = image.sequence == 0;
+        if !empty && image.rules != RULES_VERSION {
+            return Err(format!("rules version {} is not executed by this binary", image.rules));
+        }
+        let bounded = |value: u32| (1..1 << 30).contains(&value);
+        let sizes = bounded(image.dedupe_capacity) && bounded(image.max_orders);
+        if !empty && (!sizes || !(MIN_EVENT_BYTES..=1 << 24).contains(&image.max_event_bytes)) {
+            return Err("its settings are out of bounds".into());
+        }
+        if image.orders.len() > image.max_orders as usize || image.ring.len() > image.dedupe_capacity as usize {
+            return Err("more orders or ring entries than its settings allow".into());
+        }
+        self.restore_settings(settings);
+        self.sequence = Sequence(image.sequence);
+        self.time = TimestampNs(image.time);
+        (self.next_order, self.next_trade, self.next_queue) = (image.next_order, image.next_trade, image.next_queue);
+        for asset in &image.assets {
+            if !(1..=MAX_ID).contains(&asset.asset) {
+                return Err(format!("asset id {}", asset.asset));
+            }
+            self.symbols.set_asset(AssetId(asset.asset), Asset { scale: asset.scale, name: asset.name });
+        }
+        for symbol in &image.symbols {
+            self.restore_symbol(symbol)?;
+        }
+        for account in &image.accounts {
+            self.restore_account(account)?;
+        }
+        for key in &image.keys {
+            if !(1..=MAX_KEY).contains(&key.key) {
+                return Err(format!("key id {}", key.key));
+            }
+            let restored = Key {
+                role: known("a key's role", Role::from_code(key.role))?,
+                revoked: key.revoked == 1,
+                first_account: AccountId(key.first_account),
+                last_account: AccountId(key.last_account),
+                public_key: key.public_key,
+            };
+            self.keys.set(KeyId(key.key), restored);
+        }
+        // Lists go by acceptance, queues by queue sequence: two passes.
+        let mut resting = Vec::new();
+        for order in &image.orders {
+            let slot = self.restore_order(order)?;
+            if order.resting == 1 {
+                resting.push((order.queue_sequence, slot));
+            }
+        }
+        resting.sort_unstable();
+        for (_, slot) in resting {
+            let Order { symbol, price, .. } = *self.orders.get(slot);
+            self.symbols.at_mut(symbol).book.widen(&mut self.orders, price);
+            self.symbols.at_mut(symbol).book.join(&mut self.orders, slot);
+        }
+        for entry in &image.ring {
+            self.restore_entry(entry)?;
+        }
+        for work in &image.work {
+            let work = self.restore_work(work)?;
+            self.work.push_back(work);
+        }
+        Ok(())
+    }
+
+    fn restore_symbol(&mut self, s: &SymbolImage) -> Checked<()> {
+        let model = known("a fee model", FeeModel::from_code(s.fee_model))?;
+        let sane = (1..=MAX_ID).contains(&s.symbol) && s.max_price >= 1 && s.k >= 1 && s.base_lot >= 1;
+        if !sane || self.symbols.asset(AssetId(s.base)).is_none() || self.symbols.asset(AssetId(s.quote)).is_none() {
+            return Err(format!("symbol {} is out of bounds", s.symbol));
+        }
+        let terms = Terms {
+            base: AssetId(s.base),
+            quote: AssetId(s.quote),
+            kind: known("a symbol kind", SymbolKind::from_code(s.kind))?,
+            fee_group: s.fee_group,
+            name: s.name,
+            base_lot: Amount(s.base_lot),
+            k: Amount(s.k),
+            min_price: Price(s.min_price),
+            max_price: Price(s.max_price),
+            min_quantity: Qty(s.min_quantity),
+            max_quantity: Qty(s.max_quantity),
+            max_market_quantity: Qty(s.max_market_quantity),
+            min_notional: Amount(s.min_notional),
+            max_notional: Amount(s.max_notional),
+            band: Rate(s.band),
+            slip: Rate(s.slip),
+            fees: FeeTerms { model, taker: s.taker, maker: s.maker },
+            max_open_orders: s.max_open_orders,
+            max_trigger_orders: s.max_trigger_orders,
+            stp: known("an STP mode", StpMode::from_code(s.stp))?,
+        };
+        let status = known("a status", SymbolStatus::from_code(s.status))?;
+        self.symbols.add(SymbolId(s.symbol), terms, status, Price(s.last));
+        Ok(())
+    }
+
+    fn restore_account(&mut self, a: &AccountImage) -> Checked<()> {
+        let id = AccountId(a.account);
+        let slot = match self.accounts.find(id) {
+            Some(slot) if id.is_system() => slot,
+            Some(_) => return Err(format!("account {id} stands twice")),
+            None => self.accounts.add(id),
+        };
+        let account = self.accounts.get_mut(slot);
+        account.group = a.group;
+        account.suspended = a.suspended == 1;
+        account.dedupe.evicted = TimestampNs(a.evicted);
+        account.adjustment = crate::accounts::LastAdjustment {
+            number: a.adjustment,
+            payload: a.adjustment_payload,
+            code: a.adjustment_code,
+        };
+        if !account.balances.is_empty() || !a.balances.is_sorted_by_key(|b| b.asset) {
+            return Err(format!("balances of account {id} are not in order"));
+        }
+        for b in &a.balances {
+            self.accounts.restore_balance(slot, AssetId(b.asset), Amount(b.available), Amount(b.held));
+        }
+        Ok(())
+    }
+
+    fn restore_order(&mut self, o: &OrderImage) -> Checked<u32> {
+        let what = format!("order {}", o.order);
+        let account = known(&format!("account of {what}"), self.accounts.find(AccountId(o.account)))?;
+        let symbol = known(&format!("symbol of {what}"), self.symbols.get(SymbolId(o.symbol)))?;
+        let parts = [o.filled, o.prevented, o.cut, o.remaining].iter().map(|&part| i128::from(part)).sum::<i128>();
+        // The maximum may have been lowered below orders that rest.
+        let in_book = (1..=MAX_AMOUNT).contains(&o.price) && o.remaining > 0;
+        let terms = &symbol.terms;
+        let bounded = crate::money::value(Price(o.price.max(0)), Qty(o.remaining.max(0)), terms.k).is_some()
+            && o.remaining.checked_mul(terms.base_lot.0).is_some();
+        let carry = (0..RATE_ONE).contains(&o.carry);
+        if o.order == 0 || !bounded || parts != i128::from(o.quantity) || !carry || o.resting == 1 && !in_book {
+            return Err(format!("{what} is not consistent"));
+        }
+        let model = known("a fee model", FeeModel::from_code(o.fee_model))?;
+        let order = Order {
+            id: OrderId(o.order),
+            price: Price(o.price),
+            remaining: Qty(o.remaining),
+            account,
+            symbol: SymbolId(o.symbol),
+            level: NIL,
+            queue: Links::NONE,
+            side: known("a side", Side::from_code(o.side))?,
+            stp: known("an STP mode", StpMode::from_code(o.stp))?,
+            order_type: known("an order type", OrderType::from_code(o.order_type))?,
+            time_in_force: known("a time in force", TimeInForce::from_code(o.time_in_force))?,
+            flags: o.flags,
+            resting: false,
+            listed: false,
+            hold: Amount(o.hold),
+            carry: o.carry,
+            terms: FeeTerms { model, taker: o.taker, maker: o.maker },
+            filled: Qty(o.filled),
+            cost: Amount(o.cost),
+            fee: Amount(o.fee),
+            quantity: Qty(o.quantity),
+            prevented: Qty(o.prevented),
+            cut: Qty(o.cut),
+            client_id: ClientOrderId(o.client_id),
+            send_time: TimestampNs(o.send_time),
+            session: SessionId(o.session),
+            payload: o.payload,
+            accepted: Sequence(o.accepted),
+            queue_sequence: o.queue_sequence,
+            of_account: Links::NONE,
+            of_session: Links::NONE,
+        };
+        let (client_id, id) = (order.client_id, order.id);
+        if self.dedupe.find_client(&self.orders, account, client_id).is_some() || self.dedupe.find_order(id).is_some() {
+            return Err(format!("{what} stands twice"));
+        }
+        let slot = self.orders.add(order);
+        self.dedupe.open(account, client_id, id, slot);
+        if o.listed == 1 {
+            self.list(slot);
+        }
+        Ok(slot)
+    }
+
+    fn restore_entry(&mut self, r: &RingImage) -> Checked<()> {
+        let account = known("account of a ring entry", self.accounts.find(AccountId(r.account)))?;
+        let reason = match r.reason {
+            0 => None,
+            code => Some(known("an end reason", EndReason::from_code(code))?),
+        };
+        let entry = Entry {
+            client_id: ClientOrderId(r.client_id),
+            payload: r.payload,
+            order: OrderId(r.order),
+            sequence: Sequence(r.sequence),
+            filled: Qty(r.filled),
+            remaining: Qty(r.remaining),
+            cost: Amount(r.cost),
+            fee: Amount(r.fee),
+            send_time: TimestampNs(r.send_time),
+            account,
+            code: r.code,
+            state: known("an order state", OrderState::from_code(r.state))?,
+            reason,
+        };
+        let twice = self.dedupe.find_client(&self.orders, account, entry.client_id).is_some()
+            || self.dedupe.find_order(entry.order).is_some();
+        let full = self.accounts.get(account).dedupe.count >= (self.settings.dedupe_capacity / 16).max(1);
+        if twice || full {
+            return Err(format!("ring entry of account {}: doubled or beyond its share", r.account));
+        }
+        self.dedupe.add(&mut self.accounts, entry);
+        Ok(())
+    }
+
+    fn restore_work(&self, w: &WorkImage) -> Checked<Work> {
+        let cause = Cause {
+            origin: Origin { session: SessionId(w.session), key: KeyId(w.key), reserved: 0 },
+            request: w.request,
+            kind: known("the type of pending work", MessageType::from_code(w.kind))?,
+            sequence: Sequence(w.sequence),
+        };
+        let id = |value: u64| u32::try_from(value).map_err(|_| "an id of pending work".to_owned());
+        let task = match w.task {
+            1 => match self.dedupe.find_order(OrderId(w.a)) {
+                Some(crate::dedupe::Known::Open(slot)) => Task::Taker { slot },
+                _ => return Err("the taker of pending work".into()),
+            },
+            2 => Task::CancelAll {
+                account: known("account of pending work", self.accounts.find(AccountId(id(w.a)?)))?,
+                only: (w.b != 0).then_some(SymbolId(id(w.b)?)),
+                side: Side::from_code(w.side),
+                symbol: SymbolId(id(w.c)?),
+                after: OrderId(w.d),
+                before: OrderId(w.e),
+            },
+            3 => Task::Session { session: SessionId(w.a), before: OrderId(w.e) },
+            _ => return Err("a task of pending work".into()),
+        };
+        Ok(Work { cause, task })
+    }
+}

@@ -1,0 +1,148 @@
+//! The engine against the naive oracle, event for event, on random streams; and the worked examples of DOMAIN §7.
+//!
+//! `RINGBOOK_SEEDS` sets how many streams (default 60), `RINGBOOK_COMMANDS` their length (default 2,000),
+//! `RINGBOOK_SEED` the first seed. A difference prints the last commands as text, and the seed that repeats it.
+
+use ringbook_core::Engine;
+use ringbook_event::{Event, Origin, events};
+use ringbook_oracle::generate::Generator;
+use ringbook_oracle::{Exchange, Oracle, examples, scenario, text};
+use ringbook_wire::message::{Continue, Genesis, Message};
+use ringbook_wire::{Sequence, TimestampNs};
+use zerocopy::IntoBytes;
+
+/// The engine behind the oracle's interface: runs all parts of a command, keeps time from falling.
+struct Fast {
+    engine: Engine,
+    sequence: u64,
+    buffer: Vec<u8>,
+}
+
+impl Fast {
+    fn new(genesis: &Genesis) -> Self {
+        let mut fast = Self { engine: Engine::new(), sequence: 0, buffer: vec![0; 1 << 20] };
+        let seen = fast.one(0, Origin::INTERNAL, genesis.as_bytes());
+        assert_eq!(seen.len(), 1);
+        fast
+    }
+
+    fn one(&mut self, time_ns: u64, origin: Origin, message: &[u8]) -> Vec<Event> {
+        self.sequence += 1;
+        let mut command = origin.as_bytes().to_vec();
+        command.extend_from_slice(message);
+        let time = TimestampNs(time_ns.max(self.engine.time().0));
+        let length = self
+            .engine
+            .apply(Sequence(self.sequence), time, &command, &mut self.buffer)
+            .unwrap_or_else(|fault| panic!("{fault}"));
+        events(&self.buffer[..length]).map(|event| event.expect("whole records")).collect()
+    }
+}
+
+impl Exchange for Fast {
+    fn apply(&mut self, _: u64, time_ns: u64, origin: Origin, message: &[u8]) -> Vec<Event> {
+        self.one(time_ns, origin, message)
+    }
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+}
+
+#[test]
+fn examples_of_the_rule_book() {
+    for (name, example) in examples::ALL {
+        println!("{name}");
+        example(&mut Fast::new(&scenario::genesis()));
+    }
+}
+
+#[test]
+fn random_streams_give_the_oracles_events() {
+    let first = number("RINGBOOK_SEED", 1);
+    for seed in first..first + number("RINGBOOK_SEEDS", 60) {
+        compare(seed, number("RINGBOOK_COMMANDS", 2_000));
+    }
+}
+
+fn compare(seed: u64, commands: u64) {
+    let mut generator = Generator::new(seed);
+    if seed % 2 == 0 {
+        generator = generator.with_unsettled();
+    }
+    let genesis = generator.genesis();
+    let mut fast = Fast::new(&genesis);
+    let mut oracle = Oracle::new(&genesis);
+    let mut log = Vec::new();
+    for step in 0..commands {
+        let command = generator.next_command();
+        log.push(text::command(command.time_ns, &command.origin, &command.message));
+        let expected = oracle.apply(fast.sequence + 1, command.time_ns, command.origin, &command.message);
+        let got = fast.one(command.time_ns, command.origin, &command.message);
+        if got != expected {
+            for line in log.iter().rev().take(12).rev() {
+                println!("{line}");
+            }
+            let print = |events: &[Event]| events.iter().map(text::event).collect::<Vec<_>>().join("\n    ");
+            panic!(
+                "seed {seed}, command {step}: engine and oracle differ (RINGBOOK_SEED={seed} RINGBOOK_SEEDS=1)\n  engine\n    {}\n  oracle\n    {}",
+                print(&got),
+                print(&expected)
+            );
+        }
+        generator.observe(&got);
+        if step % 50 == 0 || step + 1 == commands {
+            fast.engine.check_invariants().unwrap_or_else(|what| panic!("seed {seed}, command {step}: {what}"));
+        }
+        if step % 700 == 699 {
+            let image = fast.engine.image();
+            let restored = Engine::restore(&image).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            assert!(restored.image() == image, "seed {seed}, command {step}: the image of a restored engine differs");
+            fast.engine = restored;
+        }
+    }
+}
+
+/// With a small bound of events per command long work is split into CONTINUE parts; everything but HANDLED and BALANCE
+/// is the same, and the balances add up to the same state.
+#[test]
+fn bounded_commands_do_the_same_in_parts() {
+    for seed in 1..=number("RINGBOOK_SEEDS", 60) / 4 {
+        let mut generator = Generator::new(seed);
+        let whole_genesis = generator.genesis();
+        let bounded_genesis = Genesis { max_event_bytes: ringbook_core::MIN_EVENT_BYTES, ..whole_genesis };
+        let mut whole = Fast::new(&whole_genesis);
+        let mut bounded = Fast::new(&bounded_genesis);
+        let mut parts = 0;
+        for step in 0..number("RINGBOOK_COMMANDS", 2_000) {
+            let command = generator.next_command();
+            let seen = whole.one(command.time_ns, command.origin, &command.message);
+            let mut pieces = bounded.one(command.time_ns, command.origin, &command.message);
+            while let Some(next) = bounded.engine.continuation() {
+                let message = Continue { of: next.of, ..Continue::new(next.request) };
+                pieces.extend(bounded.one(command.time_ns, next.origin, message.as_bytes()));
+                parts += 1;
+            }
+            let essence = |events: &[Event]| -> Vec<String> {
+                let kept = events.iter().filter(|event| !matches!(event, Event::Handled(_) | Event::Balance(_)));
+                // Sequences differ by the parts; every other field is compared.
+                kept.map(|event| match event {
+                    Event::Replayed(e) => {
+                        text::event(&Event::Replayed(ringbook_event::Replayed { sequence: Sequence(0), ..*e }))
+                    }
+                    other => text::event(other),
+                })
+                .collect()
+            };
+            assert_eq!(essence(&pieces), essence(&seen), "seed {seed}, command {step}");
+            generator.observe(&seen);
+        }
+        bounded.engine.check_invariants().unwrap();
+        for account in whole.engine.account_ids() {
+            assert_eq!(whole.engine.balances(account), bounded.engine.balances(account), "seed {seed}");
+            let open = |engine: &Engine| engine.open_orders(account);
+            assert_eq!(open(&whole.engine), open(&bounded.engine), "seed {seed}");
+        }
+        println!("seed {seed}: {parts} parts");
+    }
+}

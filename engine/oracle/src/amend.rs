@@ -1,0 +1,170 @@
+//! AMEND (DOMAIN §4.1, EVENTS "CANCEL, AMEND, CANCEL_ALL"), and how an order is named.
+//!
+//! Invariants: nothing changes on refusal; id, carry, fills and rates stay; only less at the same price keeps the place.
+
+use crate::Oracle;
+use crate::dedupe::replayed_entry;
+use crate::money::{narrow, need_of, within};
+use crate::new_order::{check_band, check_notional, check_price_range};
+use crate::state::Order;
+use ringbook_event::{Amended, Origin, Record, Replayed};
+use ringbook_wire::message::{self, MessageType};
+use ringbook_wire::{
+    AccountId, Amount, ClientOrderId, OrderId, OrderState, Price, Qty, RejectCode, Role, SymbolId, SymbolStatus,
+};
+
+/// What an AMEND makes of an order.
+struct Change {
+    order: u64,
+    price: i128,
+    /// New total: `orig − cut`.
+    total: i128,
+    /// Leaves its queue.
+    anew: bool,
+}
+
+/// What a CANCEL or AMEND names.
+pub enum Named {
+    /// An open order.
+    Open(u64),
+    /// One that was refused or has ended and is still in the ring.
+    Over(Replayed),
+    /// Nothing that is known.
+    Unknown,
+}
+
+impl Oracle {
+    /// An account's order by its id or, if that is 0, by client id.
+    pub(crate) fn find_order(
+        &self,
+        account: AccountId,
+        order: OrderId,
+        client_id: ClientOrderId,
+        command: MessageType,
+    ) -> Named {
+        let client_id = u128::from(client_id);
+        let is_named = |open: &&Order| {
+            open.account == account.0 && if order.0 != 0 { open.id == order.0 } else { open.client_id == client_id }
+        };
+        if let Some(open) = self.orders.values().find(is_named) {
+            return Named::Open(open.id);
+        }
+        let entry = if order.0 != 0 {
+            self.ring.by_order(account.0, order.0)
+        } else {
+            self.ring.by_client_id(account.0, client_id)
+        };
+        entry.map_or(Named::Unknown, |entry| Named::Over(replayed_entry(entry, command)))
+    }
+
+    pub(crate) fn amend(&mut self, origin: Origin, m: &message::Amend) -> Result<(), RejectCode> {
+        let unnamed = m.order.0 == 0 && m.client_id == ClientOrderId::NONE;
+        if unnamed || m.reserved != 0 || m.price.0 < 0 || m.quantity.0 < 0 || m.trigger.0 != 0 {
+            return Err(RejectCode::BadRequest);
+        }
+        self.authorise(origin, Some(m.account.0), &[Role::Trade])?;
+        self.require_customer(m.account)?;
+        let named = self.find_order(m.account, m.order, m.client_id, MessageType::Amend);
+        if let Named::Over(replayed) = named {
+            self.events.push(replayed.into());
+            return Ok(());
+        }
+        if self.accounts[&m.account.0].suspended {
+            return Err(RejectCode::AccountSuspended);
+        }
+        let Named::Open(id) = named else {
+            return Err(RejectCode::UnknownOrder);
+        };
+        let change = self.check_amend(&self.orders[&id], m)?;
+        self.apply_amend(&change);
+        Ok(())
+    }
+
+    /// 106 to 403.
+    fn check_amend(&self, order: &Order, m: &message::Amend) -> Result<Change, RejectCode> {
+        let symbol = &self.symbols[&order.symbol];
+        let total_before = order.orig - order.cut;
+        let price = if m.price.0 == 0 { order.price } else { i128::from(m.price.0) };
+        let total = if m.quantity.0 == 0 { total_before } else { i128::from(m.quantity.0) };
+        let anew = price != order.price || total > total_before;
+        let remaining = total - order.filled - order.prevented;
+
+        if symbol.status != SymbolStatus::Trading {
+            return Err(RejectCode::SymbolStatus);
+        }
+        check_price_range(symbol, price)?;
+        if anew {
+            check_band(symbol, order.side, price)?;
+        }
+        if total < symbol.min_quantity || total > symbol.max_quantity {
+            return Err(RejectCode::QtyRange);
+        }
+        if order.orig + (total - total_before).max(0) > 1 << 62 {
+            return Err(RejectCode::QtyRange);
+        }
+        check_notional(symbol, price, total)?;
+        let more = need_of(symbol, order, price, remaining) - order.hold;
+        if more > 0 && more > self.available(order.account, order.hold_asset(symbol)) {
+            return Err(RejectCode::InsufficientBalance);
+        }
+        let best = self.first_in_line(order.symbol, order.side.opposite()).map(|best| best.price);
+        if anew && order.post_only && best.is_some_and(|best| within(order.side, best, price)) {
+            return Err(RejectCode::PostOnlyCross);
+        }
+        if remaining <= 0 {
+            return Err(RejectCode::AmendQty);
+        }
+        if price == order.price && total == total_before {
+            return Err(RejectCode::AmendNothing);
+        }
+        Ok(Change { order: order.id, price, total, anew })
+    }
+
+    fn apply_amend(&mut self, change: &Change) {
+        let order = self.orders.get_mut(&change.order).expect("the order is open");
+        let total_before = order.orig - order.cut;
+        if change.total > total_before {
+            order.orig += change.total - total_before;
+        } else {
+            order.cut += total_before - change.total;
+        }
+        order.price = change.price;
+        order.remaining = change.total - order.filled - order.prevented;
+        if change.anew {
+            order.queue = None;
+        }
+        self.hold_what_is_needed(change.order);
+        self.push_amended(change);
+        if !change.anew {
+            return;
+        }
+        self.match_taker(change.order);
+        let Some(order) = self.orders.get(&change.order) else {
+            return;
+        };
+        if order.remaining == 0 {
+            self.end_order(change.order, OrderState::Filled, None);
+        } else {
+            self.join_queue(change.order);
+        }
+    }
+
+    fn push_amended(&mut self, change: &Change) {
+        let by_user = 1;
+        let order = &self.orders[&change.order];
+        self.events.push(
+            Amended {
+                header: Amended::header(by_user, u8::from(!change.anew), order.account),
+                order: OrderId(order.id),
+                price: Price(narrow(order.price)),
+                quantity: Qty(narrow(order.orig)),
+                remaining: Qty(narrow(order.remaining)),
+                hold: Amount(narrow(order.hold)),
+                symbol: SymbolId(order.symbol),
+                reserved: 0,
+                cut: Qty(narrow(order.cut)),
+            }
+            .into(),
+        );
+    }
+}

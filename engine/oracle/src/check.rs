@@ -1,0 +1,115 @@
+//! The invariants of DOMAIN §8 that concern spot, recomputed from scratch.
+//!
+//! Invariant: nothing here changes anything; a broken one panics with its number.
+
+use crate::Oracle;
+use crate::money::{BOUND, R, need_of};
+use ringbook_wire::{AccountId, OrderType, Side, StpMode, TimeInForce};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Oracle {
+    /// Asserts invariants 1, 2, 3, 11, 12 and 13 of DOMAIN §8, and the bounds of the dedupe ring.
+    ///
+    /// # Panics
+    /// One is broken.
+    pub fn check(&self) {
+        self.check_wallets();
+        self.check_orders();
+        self.check_books();
+        self.check_supply();
+        self.check_holds();
+        self.check_ids();
+        self.check_ring();
+    }
+
+    /// 1: only the exchange's own accounts may be negative, and they hold nothing.
+    fn check_wallets(&self) {
+        for (&(account, asset), wallet) in &self.wallets {
+            if AccountId(account).is_system() {
+                assert_eq!(wallet.held, 0, "1: system account {account} holds asset {asset}");
+            } else {
+                assert!(wallet.available >= 0, "1: account {account} has {} of {asset}", wallet.available);
+                assert!(wallet.held >= 0, "1: account {account} holds {} of {asset}", wallet.held);
+            }
+        }
+    }
+
+    /// 2: quantities and carry of every open order; only what may rest rests, and it holds what it needs.
+    fn check_orders(&self) {
+        for order in self.orders.values() {
+            let id = order.id;
+            let parts = order.filled + order.prevented + order.cut + order.remaining;
+            assert_eq!(order.orig, parts, "2: identity of order {id}");
+            assert!((0..R).contains(&order.carry), "2: carry of order {id}");
+            assert!(
+                order.remaining > 0 && order.filled >= 0 && order.prevented >= 0 && order.cut >= 0,
+                "2: order {id}"
+            );
+            assert!(order.order_type == OrderType::Limit && order.time_in_force == TimeInForce::Gtc, "2: {id} rests");
+            assert!(order.queue.is_some() && order.stp != StpMode::Default, "2: {id} rests");
+            let symbol = &self.symbols[&order.symbol];
+            assert_eq!(order.hold, need_of(symbol, order, order.price, order.remaining), "2: hold of order {id}");
+        }
+    }
+
+    /// 3: no book is crossed (in no status, as nothing rests but by matching); queue numbers are unique.
+    fn check_books(&self) {
+        for &symbol in self.symbols.keys() {
+            let (bids, asks) = self.book(symbol);
+            if let (Some(bid), Some(ask)) = (bids.first(), asks.first()) {
+                assert!(bid.0 < ask.0, "3: book of symbol {symbol} is crossed: {} and {}", bid.0, ask.0);
+            }
+        }
+        let queue: BTreeSet<_> = self.orders.values().map(|order| order.queue).collect();
+        assert_eq!(queue.len(), self.orders.len(), "3: two orders with one place");
+    }
+
+    /// 11: the sum of an asset over all accounts is 0; its net supply is within its bound.
+    fn check_supply(&self) {
+        let mut sums: BTreeMap<u32, i128> = BTreeMap::new();
+        for (&(account, asset), wallet) in &self.wallets {
+            *sums.entry(asset).or_default() += wallet.available + wallet.held;
+            if account == AccountId::EXTERNAL.0 {
+                assert!(-wallet.available <= BOUND, "11: supply of asset {asset}");
+            }
+        }
+        for (asset, sum) in sums {
+            assert_eq!(sum, 0, "11: sum of asset {asset}");
+        }
+    }
+
+    /// 12: held of each wallet is the sum of its orders' holds.
+    fn check_holds(&self) {
+        let mut holds: BTreeMap<(u32, u32), i128> = BTreeMap::new();
+        for order in self.orders.values() {
+            let symbol = &self.symbols[&order.symbol];
+            let asset = if order.side == Side::Buy { symbol.quote } else { symbol.base };
+            *holds.entry((order.account, asset)).or_default() += order.hold;
+        }
+        for (key, wallet) in &self.wallets {
+            assert_eq!(wallet.held, holds.remove(key).unwrap_or(0), "12: held of account and asset {key:?}");
+        }
+        assert!(holds.is_empty(), "12: orders hold in wallets that do not exist: {holds:?}");
+    }
+
+    /// 13: a client id names one order of its account, open or in the ring.
+    fn check_ids(&self) {
+        let mut seen = BTreeSet::new();
+        let open = self.orders.values().map(|order| (order.account, order.client_id));
+        let over = self.ring.entries.iter().map(|entry| (entry.account, entry.client_id));
+        for id in open.chain(over) {
+            assert!(seen.insert(id), "13: account and client id {id:?} twice");
+        }
+    }
+
+    /// The ring's bounds (EVENTS "dedupe").
+    fn check_ring(&self) {
+        assert!(self.ring.entries.len() <= self.ring.capacity, "ring: too many entries");
+        for &account in self.accounts.keys() {
+            assert!(
+                self.ring.count_of(account) <= self.ring.share(),
+                "ring: account {account} has more than its share"
+            );
+        }
+    }
+}

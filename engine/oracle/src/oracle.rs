@@ -1,0 +1,225 @@
+//! The oracle itself: its state, the command cycle (DOMAIN §5.1), who may do what, and BALANCE at the end.
+//!
+//! Invariants: time never falls; a refusal is one REJECTED and changes nothing but the ring and adjustment numbers;
+//! BALANCE lists exactly the wallets that the command changed.
+
+use crate::dedupe::Ring;
+use crate::money::narrow;
+use crate::state::{Account, Asset, Key, Order, Symbol, Wallet};
+use ringbook_event::{Balance, Config, Event, Handled, Origin, Record, Rejected};
+use ringbook_wire::message::{
+    Amend, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown, SetAccount,
+    SetAsset, SetKey, SetStatus, SetSymbol, Withdraw,
+};
+use ringbook_wire::{AccountId, Amount, AssetId, ClientOrderId, RejectCode, Role, Side, codec};
+use std::collections::BTreeMap;
+
+/// Price and open lots of each level of a side, best first.
+pub type Levels = Vec<(i64, i64)>;
+
+/// The naive exchange; see the crate's documentation.
+#[derive(Clone, Debug)]
+pub struct Oracle {
+    /// Engine time.
+    pub(crate) now: u64,
+    /// Sequence of the running command.
+    pub(crate) sequence: u64,
+    /// Events of the running command.
+    pub(crate) events: Vec<Event>,
+    pub(crate) max_orders: u32,
+    pub(crate) last_order: u64,
+    pub(crate) last_trade: u64,
+    pub(crate) last_queue: u64,
+    pub(crate) assets: BTreeMap<u32, Asset>,
+    pub(crate) symbols: BTreeMap<u32, Symbol>,
+    pub(crate) accounts: BTreeMap<u32, Account>,
+    pub(crate) keys: BTreeMap<u32, Key>,
+    /// By account and asset; one that is not there is empty.
+    pub(crate) wallets: BTreeMap<(u32, u32), Wallet>,
+    /// Open orders by id, that is, by acceptance.
+    pub(crate) orders: BTreeMap<u64, Order>,
+    pub(crate) ring: Ring,
+}
+
+impl Oracle {
+    /// The state after GENESIS: nothing but the exchange's own accounts.
+    pub fn new(genesis: &Genesis) -> Self {
+        let system = [AccountId::FEES, AccountId::INSURANCE, AccountId::ROUNDING, AccountId::EXTERNAL];
+        Self {
+            now: 0,
+            sequence: 0,
+            events: Vec::new(),
+            max_orders: genesis.max_orders,
+            last_order: 0,
+            last_trade: 0,
+            last_queue: 0,
+            assets: BTreeMap::new(),
+            symbols: BTreeMap::new(),
+            accounts: system.map(|account| (account.0, Account::default())).into(),
+            keys: BTreeMap::new(),
+            wallets: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            ring: Ring::new(genesis.dedupe_capacity),
+        }
+    }
+
+    /// Executes one command and returns all its events, in order (DOMAIN §5.1).
+    pub fn apply(&mut self, sequence: u64, time_ns: u64, origin: Origin, message: &[u8]) -> Vec<Event> {
+        self.now = self.now.max(time_ns);
+        self.sequence = sequence;
+        self.events = Vec::new();
+        let before = self.wallets.clone();
+        self.dispatch(origin, message);
+        self.push_balances(&before);
+        std::mem::take(&mut self.events)
+    }
+
+    fn dispatch(&mut self, origin: Origin, message: &[u8]) {
+        let kind = codec::header(message).kind;
+        let none = ClientOrderId::NONE;
+        let (account, client_id, result) = if let Some(m) = NewOrder::read(message) {
+            (m.account.0, m.client_id, self.new_order(origin, &m, message))
+        } else if let Some(m) = Cancel::read(message) {
+            (m.account.0, m.client_id, self.cancel(origin, &m))
+        } else if let Some(m) = Amend::read(message) {
+            (m.account.0, m.client_id, self.amend(origin, &m))
+        } else if let Some(m) = CancelAll::read(message) {
+            (m.account.0, none, self.cancel_all(origin, &m))
+        } else if let Some(m) = Deposit::read(message) {
+            (m.account.0, none, self.deposit(origin, &m, message))
+        } else if let Some(m) = Withdraw::read(message) {
+            (m.account.0, none, self.withdraw(origin, &m, message))
+        } else if let Some(m) = SetAsset::read(message) {
+            (0, none, self.set_asset(origin, &m))
+        } else if let Some(m) = SetSymbol::read(message) {
+            (0, none, self.set_symbol(origin, &m))
+        } else if let Some(m) = SetAccount::read(message) {
+            (m.account.0, none, self.set_account(origin, &m))
+        } else if let Some(m) = SetStatus::read(message) {
+            (0, none, self.set_status(origin, &m))
+        } else if let Some(m) = SetKey::read(message) {
+            (0, none, self.set_key(origin, &m))
+        } else {
+            (0, none, self.internal(origin, kind, message))
+        };
+        if let Err(code) = result {
+            self.push_rejected(kind, account, client_id, code);
+        }
+    }
+
+    /// Ringbook's own commands.
+    fn internal(&mut self, origin: Origin, kind: u8, message: &[u8]) -> Result<(), RejectCode> {
+        let Some(command) = MessageType::from_code(kind).filter(|command| command.bytes() == message.len()) else {
+            return Err(RejectCode::BadRequest);
+        };
+        // A CONTINUE carries the origin of the command that it continues.
+        if origin.key.0 != 0 && command != MessageType::Continue {
+            return Err(RejectCode::UnknownAccount);
+        }
+        match command {
+            MessageType::Genesis => self.push_config(command, 0),
+            // Nothing is ever pending here.
+            MessageType::Continue | MessageType::Tick => self.push_handled(command, 0, 0, 0),
+            MessageType::SessionDown => self.session_down(&SessionDown::read(message).expect("length was checked")),
+            MessageType::Quarantine => self.quarantine(&Quarantine::read(message).expect("length was checked")),
+            _ => return Err(RejectCode::BadRequest),
+        }
+        Ok(())
+    }
+
+    /// 102 by the key (EVENTS, rules for all commands); `account` is none where only the role counts.
+    pub(crate) fn authorise(&self, origin: Origin, account: Option<u32>, roles: &[Role]) -> Result<(), RejectCode> {
+        if origin.key.0 == 0 {
+            return Ok(());
+        }
+        let key = self.keys.get(&origin.key.0).ok_or(RejectCode::UnknownAccount)?;
+        let in_range = account.is_none_or(|account| key.first_account <= account && account <= key.last_account);
+        let may = !key.revoked && in_range && roles.contains(&key.role);
+        if may { Ok(()) } else { Err(RejectCode::UnknownAccount) }
+    }
+
+    /// 102 by the account, for commands about orders: system accounts have none (DOMAIN §3.1).
+    pub(crate) fn require_customer(&self, account: AccountId) -> Result<(), RejectCode> {
+        let known = !account.is_system() && self.accounts.contains_key(&account.0);
+        if known { Ok(()) } else { Err(RejectCode::UnknownAccount) }
+    }
+
+    /// A wallet to be changed; made if it is not there.
+    pub(crate) fn wallet(&mut self, account: u32, asset: u32) -> &mut Wallet {
+        self.wallets.entry((account, asset)).or_default()
+    }
+
+    /// What an account has free of an asset.
+    pub(crate) fn available(&self, account: u32, asset: u32) -> i128 {
+        self.wallets.get(&(account, asset)).map_or(0, |wallet| wallet.available)
+    }
+
+    /// Price levels of a symbol: bids and asks, best first, with their open lots.
+    pub fn book(&self, symbol: u32) -> (Levels, Levels) {
+        let mut levels = [BTreeMap::new(), BTreeMap::new()];
+        for order in self.orders.values().filter(|order| order.symbol == symbol) {
+            *levels[order.side.index()].entry(narrow(order.price)).or_insert(0) += narrow(order.remaining);
+        }
+        let [bids, asks] = levels;
+        (bids.into_iter().rev().collect(), asks.into_iter().collect())
+    }
+
+    /// The oldest order of the best level of a side (DOMAIN §5.2), by a full scan.
+    pub(crate) fn first_in_line(&self, symbol: u32, side: Side) -> Option<&Order> {
+        self.line(symbol, side).into_iter().next()
+    }
+
+    /// All resting orders of a side in the order in which a taker meets them: price, then queue.
+    pub(crate) fn line(&self, symbol: u32, side: Side) -> Vec<&Order> {
+        let mut line: Vec<&Order> = self
+            .orders
+            .values()
+            .filter(|order| order.symbol == symbol && order.side == side && order.queue.is_some())
+            .collect();
+        line.sort_by_key(|order| match side {
+            Side::Buy => (-order.price, order.queue),
+            Side::Sell => (order.price, order.queue),
+        });
+        line
+    }
+
+    fn push_rejected(&mut self, kind: u8, account: u32, client_id: ClientOrderId, code: RejectCode) {
+        let alone = matches!(code, RejectCode::BadRequest | RejectCode::UnknownAccount);
+        self.events.push(
+            Rejected {
+                header: Rejected::header(kind, u8::from(alone), account),
+                code: code.code(),
+                reserved: [0; 6],
+                client_id,
+            }
+            .into(),
+        );
+    }
+
+    pub(crate) fn push_config(&mut self, command: MessageType, object: u32) {
+        self.events.push(Config { header: Config::header(command as u8, 0, object), reserved: 0 }.into());
+    }
+
+    pub(crate) fn push_handled(&mut self, command: MessageType, account: u32, count: u32, argument: u64) {
+        let header = Handled::header(command as u8, 0, account);
+        self.events.push(Handled { header, count, reserved: 0, argument, reserved2: 0 }.into());
+    }
+
+    /// BALANCE of each wallet that differs from its value before the command, ascending by account and asset.
+    fn push_balances(&mut self, before: &BTreeMap<(u32, u32), Wallet>) {
+        for (key, wallet) in &self.wallets {
+            if before.get(key).copied().unwrap_or_default() != *wallet {
+                self.events.push(
+                    Balance {
+                        header: Balance::header(1, 0, key.0),
+                        asset: AssetId(key.1),
+                        reserved: 0,
+                        available: Amount(narrow(wallet.available)),
+                        held: Amount(narrow(wallet.held)),
+                    }
+                    .into(),
+                );
+            }
+        }
+    }
+}

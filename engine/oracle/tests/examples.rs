@@ -1,0 +1,33 @@
+//! The examples against the oracle; its invariants hold at the end of each.
+
+use ringbook_oracle::{Oracle, examples, scenario};
+
+fn run(example: examples::Example) {
+    let mut oracle = Oracle::new(&scenario::genesis());
+    example(&mut oracle);
+    oracle.check();
+}
+
+macro_rules! examples {
+    ($($name:ident)+) => {
+        $(#[test]
+        fn $name() {
+            run(examples::$name);
+        })+
+
+        #[test]
+        fn all_are_listed() {
+            let mut here = vec![$(stringify!($name)),+];
+            let mut listed: Vec<_> = examples::ALL.iter().map(|(name, _)| *name).collect();
+            here.sort_unstable();
+            listed.sort_unstable();
+            assert_eq!(here, listed);
+        }
+    };
+}
+
+examples! {
+    e01 e02 e03 e05 e06 e07 e08 e09 e34 e35 e36
+    adjustments amend_as_taker cancel_all client_ids configuration keys market_without_book quarantine session_down
+    status_and_suspension
+}
