@@ -5,17 +5,17 @@
 //!   sleeps).
 //! * A frame is published whole: first the bytes (`published` of the tail), then the sequence (`written` of the page).
 //! * There are always 48 bytes left for END; [`Appender::begin`] rolls over before they are needed.
-//! * After a failure nothing is appended any more.
+//! * After a failure, and after a stop, nothing is appended any more.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::crc::Crc;
 use crate::error::AppendError;
-use crate::format::frame::{FRAME_HEADER, FrameHeader, FrameKind};
+use crate::format::frame::{Checksums, FRAME_HEADER, FrameHeader, FrameKind};
 use crate::format::segment::{FRAMES_AT, SEGMENT_HEADER, SegmentHeader};
 use crate::memory::TailWriter;
 use crate::page::WriterState;
+use crate::scan::Start;
 use crate::shared::{LiveSegment, Shared};
 use crate::{Sequence, TermNumber};
 
@@ -40,14 +40,14 @@ pub struct Appender {
     shared: Arc<Shared>,
     segment: Arc<LiveSegment>,
     writer: TailWriter,
-    crc: Crc,
+    sums: Checksums,
     /// Where the next frame begins.
     offset: usize,
     /// A frame may begin at or below this offset.
     last_start: usize,
     max_frame: usize,
     next: u64,
-    previous_crc: u32,
+    previous_chain: u32,
     term: u32,
     rules: u32,
     time_ns: u64,
@@ -55,28 +55,23 @@ pub struct Appender {
 }
 
 impl Appender {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        segment: Arc<LiveSegment>,
-        writer: TailWriter,
-        chain: crate::format::frame::Chain,
-        rules: u32,
-    ) -> Appender {
+    pub(crate) fn new(shared: Arc<Shared>, segment: Arc<LiveSegment>, writer: TailWriter, start: Start) -> Appender {
         let offset = writer.memory().published().max(FRAMES_AT);
         let max_frame = shared.options.max_frame_bytes as usize;
+        shared.last_chain.store(start.chain.previous.unwrap_or(0), Ordering::Relaxed);
         let mut appender = Appender {
-            shared,
+            sums: shared.identity.checksums(),
             segment,
             writer,
-            crc: Crc::detect(),
             offset,
             last_start: 0,
             max_frame,
-            next: chain.next,
-            previous_crc: chain.previous_crc.unwrap_or(0),
-            term: chain.term.max(1),
-            rules,
-            time_ns: chain.time_ns,
+            next: start.chain.next,
+            previous_chain: start.chain.previous.unwrap_or(0),
+            term: shared.page.term(),
+            shared,
+            rules: start.rules,
+            time_ns: start.chain.time_ns,
             begun: false,
         };
         appender.set_bounds();
@@ -85,7 +80,7 @@ impl Appender {
 
     /// A segment that an earlier setting gave a smaller bound is closed at once: `last_start` stays 0.
     fn set_bounds(&mut self) {
-        let room = self.writer.memory().len() - self.max_frame - FRAME_HEADER;
+        let room = self.writer.memory().len().saturating_sub(self.max_frame + FRAME_HEADER);
         self.last_start = if (self.segment.max_frame as usize) < self.max_frame { 0 } else { room };
     }
 
@@ -96,7 +91,7 @@ impl Appender {
     /// [`AppendError`]; nothing has changed, and a later call may succeed for all but `Failed`.
     #[inline]
     pub fn begin(&mut self) -> Result<&mut [u8], AppendError> {
-        if self.shared.page.state() == WriterState::Failed {
+        if self.shared.page.state() != WriterState::Running {
             return Err(self.failed());
         }
         if self.offset > self.last_start {
@@ -122,16 +117,16 @@ impl Appender {
         if self.writer.memory().published() == 0 {
             self.write_segment_header(&meta);
         }
-        let durable_at_append = self.shared.page.durable();
-        assert!(durable_at_append < self.next);
+        let durable = self.shared.page.durable();
+        assert!(durable < self.next);
         let header = FrameHeader {
-            crc: 0,
             length: length as u32,
             sequence: self.next,
             time_ns: meta.time_ns,
-            durable_at_append,
+            lag: FrameHeader::lag(self.next, durable),
+            chain: 0,
             term: self.term,
-            previous_crc: self.previous_crc,
+            previous_chain: self.previous_chain,
             command_len: meta.command_len,
             kind: meta.kind,
             rules: meta.rules,
@@ -140,7 +135,8 @@ impl Appender {
         // What an abandoned or longer attempt left at the next header's place goes before anybody may look there.
         let frame = self.writer.slot(self.offset, length + 8);
         frame[length..].fill(0);
-        self.previous_crc = header.seal(&mut frame[..length], self.crc);
+        self.previous_chain = header.seal(&mut frame[..length], self.sums);
+        self.shared.last_chain.store(self.previous_chain, Ordering::Relaxed);
         self.writer.publish(end);
         self.shared.page.set_written(self.next);
         self.shared.sync_wake.notify();
@@ -168,13 +164,15 @@ impl Appender {
         self.term
     }
 
-    /// Raises the term.
+    /// Raises the term. Unlike the term that opening gives, it survives the power only with the first durable frame
+    /// (or segment) that carries it.
     ///
     /// # Panics
     /// If it falls.
     pub fn set_term(&mut self, term: TermNumber) {
         assert!(term >= self.term, "a term never falls");
         self.term = term;
+        self.shared.page.set_term(term);
     }
 
     /// Time of the last frame, in nanoseconds; the next one's must not be lower.
@@ -201,18 +199,18 @@ impl Appender {
             return Err(if full { AppendError::Full } else { AppendError::NotReady });
         };
         let end = FrameHeader {
-            crc: 0,
             length: FRAME_HEADER as u32,
             sequence: self.next,
             time_ns: self.time_ns,
-            durable_at_append: self.shared.page.durable(),
+            lag: FrameHeader::lag(self.next, self.shared.page.durable()),
+            chain: 0,
             term: self.term,
-            previous_crc: self.previous_crc,
+            previous_chain: self.previous_chain,
             command_len: 0,
             kind: FrameKind::End,
             rules: self.rules,
         };
-        end.seal(self.writer.slot(self.offset, FRAME_HEADER), self.crc);
+        end.seal(self.writer.slot(self.offset, FRAME_HEADER), self.sums);
         self.writer.publish(self.offset + FRAME_HEADER);
         self.segment.end.store(self.offset as u64, Ordering::Release);
         // From here on the spare is the active segment; its header follows with its first frame.
@@ -234,7 +232,7 @@ impl Appender {
             uuid: self.shared.identity.uuid,
             base: self.next,
             size: self.writer.memory().len() as u64,
-            previous_crc: self.previous_crc,
+            previous_chain: self.previous_chain,
             max_frame: self.segment.max_frame,
             created_ns: meta.time_ns,
         };

@@ -12,40 +12,44 @@ const LONG: usize = 768;
 /// A CRC-32C routine fit for this processor.
 #[derive(Clone, Copy, Debug)]
 pub struct Crc {
-    short: fn(&[u8]) -> u32,
+    /// The processor has SSE4.2; only [`Crc::detect`] sets it.
+    #[cfg(target_arch = "x86_64")]
+    sse42: bool,
 }
 
 impl Crc {
     /// Looks at the processor once.
     pub fn detect() -> Crc {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("sse4.2") {
-            return Crc { short: sse42 };
+        Crc {
+            #[cfg(target_arch = "x86_64")]
+            sse42: std::arch::is_x86_feature_detected!("sse4.2"),
         }
-        Crc { short: crc32c::crc32c }
     }
 
     /// The CRC-32C (Castagnoli, reflected, inverted at both ends) of `bytes`.
     #[inline]
     pub fn of(&self, bytes: &[u8]) -> u32 {
-        if bytes.len() >= LONG { crc32c::crc32c(bytes) } else { (self.short)(bytes) }
+        self.append(0, bytes)
     }
-}
 
-/// Safe door to the SSE4.2 routine; handed out by [`Crc::detect`] only after the processor was asked.
-#[cfg(target_arch = "x86_64")]
-fn sse42(bytes: &[u8]) -> u32 {
-    // SAFETY: this function is private and `Crc::detect` is the only place that names it, after
-    // `is_x86_feature_detected!("sse4.2")` said yes.
-    unsafe { sse42_inner(bytes) }
+    /// The CRC-32C of what gave `crc`, followed by `bytes`.
+    #[inline]
+    pub fn append(&self, crc: u32, bytes: &[u8]) -> u32 {
+        #[cfg(target_arch = "x86_64")]
+        if self.sse42 && bytes.len() < LONG {
+            // SAFETY: `sse42` is private to this file and set by `detect` alone, after the processor was asked.
+            return unsafe { append_sse42(crc, bytes) };
+        }
+        crc32c::crc32c_append(crc, bytes)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "sse4.2")]
-fn sse42_inner(bytes: &[u8]) -> u32 {
+fn append_sse42(crc: u32, bytes: &[u8]) -> u32 {
     use std::arch::x86_64::{_mm_crc32_u8, _mm_crc32_u32, _mm_crc32_u64};
-    let mut crc = u32::MAX;
-    // A frame's checksum covers bytes 4..length, length being a multiple of 8: four bytes, then whole words.
+    let mut crc = !crc;
+    // The first part of a frame's chain is bytes 4..24, all others are whole words: four bytes first, then words.
     let (first, rest) = bytes.split_at(if bytes.len() % 8 >= 4 { 4 } else { 0 });
     if let Ok(four) = <[u8; 4]>::try_from(first) {
         crc = _mm_crc32_u32(crc, u32::from_le_bytes(four));
@@ -72,6 +76,8 @@ mod tests {
         let bytes: Vec<u8> = (0..2_000u32).map(|i| (i * 31 + 7) as u8).collect();
         for length in 0..bytes.len() {
             assert_eq!(crc.of(&bytes[..length]), crc32c::crc32c(&bytes[..length]), "length {length}");
+            let (first, second) = bytes[..length].split_at(length / 3);
+            assert_eq!(crc.append(crc.of(first), second), crc32c::crc32c(&bytes[..length]), "length {length}, in two");
         }
         assert_eq!(crc.of(b"123456789"), 0xE306_9283, "the check value of CRC-32C");
     }

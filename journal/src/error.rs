@@ -100,8 +100,10 @@ pub enum AppendError {
     #[error("the disk of the journal is full down to its floor: free some space; the journal goes on by itself")]
     Full,
     /// A write or sync failed. Final until the process is started again.
-    #[error("the journal has stopped: {reason}. Nothing after the durable watermark was confirmed to anybody. Check \
-             the disk, then start again: recovery decides what is kept")]
+    #[error(
+        "the journal has stopped: {reason}. Nothing after the durable watermark was confirmed to anybody. Check \
+             the disk, then start again: recovery decides what is kept"
+    )]
     Failed {
         /// The first error.
         reason: String,
@@ -125,8 +127,10 @@ pub enum ReadError {
         why: String,
     },
     /// The sequence was removed by retention.
-    #[error("sequence {sequence} is no longer in this journal, the oldest is {oldest}: start from a snapshot at or \
-             behind {oldest}, or from the archive")]
+    #[error(
+        "sequence {sequence} is no longer in this journal, the oldest is {oldest}: start from a snapshot at or \
+             behind {oldest}, or from the archive"
+    )]
     Gone {
         /// The sequence asked for.
         sequence: u64,
@@ -134,8 +138,10 @@ pub enum ReadError {
         oldest: u64,
     },
     /// The writer is another one than at the beginning.
-    #[error("the writer of the journal has ended or was started again: open the journal anew and go on behind the last \
-             committed sequence")]
+    #[error(
+        "the writer of the journal has ended or was started again: open the journal anew and go on behind the last \
+             committed sequence"
+    )]
     WriterRestarted,
     /// There is no journal.
     #[error("{}: {why}", path.display())]

@@ -4,8 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::crc::Crc;
-use crate::format::frame::{Chain, FRAME_HEADER, Place, examine};
+use crate::format::frame::{Chain, Checksums, FRAME_HEADER, Place, examine};
 use crate::format::segment::FRAMES_AT;
 
 /// One entry of the sparse index for about this many bytes.
@@ -35,19 +34,21 @@ pub(crate) struct SegmentIndex {
     pub rules: u32,
     pub first_time_ns: u64,
     pub sparse: Vec<(u64, u64)>,
+    sums: Checksums,
     streams: HashMap<u64, Vec<u32>>,
     scratch: Vec<u64>,
 }
 
 impl SegmentIndex {
-    pub fn new(base: u64) -> Self {
+    pub fn new(base: u64, sums: Checksums) -> Self {
         SegmentIndex {
             base,
             offset: FRAMES_AT,
-            chain: Chain { next: base, previous_crc: None, term: 0, time_ns: 0 },
+            chain: Chain::jump(base),
             rules: 0,
             first_time_ns: 0,
             sparse: Vec::new(),
+            sums,
             streams: HashMap::new(),
             scratch: Vec::new(),
         }
@@ -62,12 +63,11 @@ impl SegmentIndex {
         most: usize,
         indexer: &dyn Indexer,
     ) -> Result<bool, &'static str> {
-        let crc = Crc::detect();
         for _ in 0..most {
             if self.chain.next > last || self.offset + FRAME_HEADER > bytes.len() {
                 return Ok(false);
             }
-            let frame = match examine(bytes, self.offset, max_frame, &self.chain, crc) {
+            let frame = match examine(bytes, self.offset, max_frame, &self.chain, self.sums) {
                 Place::Frame(frame) => frame,
                 Place::End(_) => return Ok(false),
                 Place::Nothing => return Err("a durable frame is missing"),
@@ -81,8 +81,7 @@ impl SegmentIndex {
                 self.first_time_ns = frame.time_ns;
             }
             let end = self.offset + frame.length as usize;
-            let (command, events) =
-                bytes[self.offset + FRAME_HEADER..end].split_at(frame.command_len as usize);
+            let (command, events) = bytes[self.offset + FRAME_HEADER..end].split_at(frame.command_len as usize);
             self.scratch.clear();
             indexer.streams(command, events, &mut self.scratch);
             let place = (self.offset / 8) as u32;

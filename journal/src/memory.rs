@@ -230,6 +230,6 @@ mod tests {
     fn a_tail_has_one_writer() {
         let memory = SharedMemory::heap(64);
         let _writer = TailWriter::new(&memory);
-        assert!(std::panic::catch_unwind(|| TailWriter::new(&memory)).is_err());
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| TailWriter::new(&memory))).is_err());
     }
 }

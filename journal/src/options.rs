@@ -89,8 +89,14 @@ impl Options {
         if max_frame < 2 * FRAME_HEADER || !max_frame.is_multiple_of(8) {
             return refuse("max_frame_bytes", "must be a multiple of 8 and at least 96");
         }
-        if (FRAMES_AT + 2 * max_frame + FRAME_HEADER) as u64 > self.segment_bytes {
-            return refuse("max_frame_bytes", "is too large for segment_bytes: two frames must fit");
+        let least = (max_frame + FRAMES_AT + FRAME_HEADER) as u64;
+        if least > self.segment_bytes {
+            let why = format!(
+                "is {max_frame}, which does not fit segment_bytes = {}: the longest frame, a header of 4,096 bytes and \
+                 an END of 48 bytes need {least}. Make segment_bytes larger or max_frame_bytes smaller",
+                self.segment_bytes
+            );
+            return refuse("max_frame_bytes", &why);
         }
         if self.spares == 0 {
             return refuse("spares", "must be at least 1");

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::Sequence;
 use crate::memory::SharedMemory;
 
 /// Name of the page in the folder of tails.
@@ -28,6 +29,7 @@ const PID_AT: usize = 48;
 const ACK_AT: usize = 52;
 const GENERATION_AT: usize = 56;
 const STATE_AT: usize = 64;
+const TERM_AT: usize = 68;
 const WRITTEN_AT: usize = 128;
 const DURABLE_AT: usize = 256;
 const REPLICATED_AT: usize = 384;
@@ -92,12 +94,15 @@ impl WatermarkPage {
         identity: &crate::format::identity::Identity,
         boot: [u8; 16],
         ack: AckPolicy,
+        term: u32,
     ) -> WatermarkPage {
         assert_eq!(memory.len(), PAGE_BYTES);
         let page = WatermarkPage { memory };
         let generation = page.generation() + 1;
         page.store(GENERATION_AT, generation);
         page.memory.atomic_u32(STATE_AT).store(WriterState::Starting as u32, Ordering::Release);
+        // Before `written`: what a crash leaves in between is taken for this writer's.
+        page.set_term(term);
         let (low, high) = halves(identity.uuid);
         page.store(UUID_AT, low);
         page.store(UUID_AT + 8, high);
@@ -166,6 +171,15 @@ impl WatermarkPage {
         let failed = WriterState::Failed as u32;
         let set = |old| (old != failed).then_some(state as u32);
         let _ = self.memory.atomic_u32(STATE_AT).fetch_update(Ordering::AcqRel, Ordering::Acquire, set);
+    }
+
+    /// Term of the writer.
+    pub fn term(&self) -> u32 {
+        self.memory.atomic_u32(TERM_AT).load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_term(&self, term: u32) {
+        self.memory.atomic_u32(TERM_AT).store(term, Ordering::Release);
     }
 
     /// Highest sequence that survives the process.
@@ -313,11 +327,11 @@ impl FollowerSlot {
 
     /// Says that everything up to `sequence` may be removed for this follower's sake; also the heartbeat, so call it
     /// at least every 20 s. `false`: the slot was taken away after a silence of more than 60 s.
-    pub fn passed(&self, sequence: u64, now_ns: u64) -> bool {
+    pub fn passed(&self, sequence: Sequence, now_ns: u64) -> bool {
         if self.page.slot(self.index, OWNER).load(Ordering::Acquire) != self.owner {
             return false;
         }
-        self.page.slot(self.index, PASSED).store(sequence, Ordering::Release);
+        self.page.slot(self.index, PASSED).store(sequence.0, Ordering::Release);
         self.page.slot(self.index, HEARTBEAT).store(now_ns, Ordering::Release);
         true
     }
@@ -342,11 +356,11 @@ fn whole(low: u64, high: u64) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::identity::Identity;
+    use crate::format::identity::{Identity, Salt};
 
     fn page() -> WatermarkPage {
-        let identity = Identity { shard: 2, uuid: *b"0123456789abcdef", created_ns: 0 };
-        WatermarkPage::begin(SharedMemory::heap(PAGE_BYTES), &identity, [7; 16], AckPolicy::Durable)
+        let identity = Identity { shard: 2, uuid: *b"0123456789abcdef", created_ns: 0, salt: Salt([1; 16]) };
+        WatermarkPage::begin(SharedMemory::heap(PAGE_BYTES), &identity, [7; 16], AckPolicy::Durable, 6)
     }
 
     #[test]
@@ -366,6 +380,7 @@ mod tests {
         assert_eq!(&bytes[52..64], [2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
         let numbers = [64, 128, 256, 384, 512].map(|offset: usize| bytes[offset]);
         assert_eq!(numbers, [1, 3, 2, 1, 4]);
+        assert_eq!(&bytes[68..72], [6, 0, 0, 0], "the term");
     }
 
     #[test]
@@ -382,7 +397,7 @@ mod tests {
         let slot = FollowerSlot::take(&page, "projector", 10, 1_000).unwrap();
         let other = FollowerSlot::take(&page, "replicator-with-a-name-too-long", 7, 1_000).unwrap();
         assert_eq!(page.oldest_passed(1_000), Some(7));
-        assert!(other.passed(20, 2_000));
+        assert!(other.passed(Sequence(20), 2_000));
         assert_eq!(page.oldest_passed(2_000), Some(10));
         assert_eq!(page.followers(2_000)[1].0, "replicator-with-a-name-t");
         drop(slot);
@@ -392,7 +407,7 @@ mod tests {
         assert_eq!(page.oldest_passed(late), None);
         let all: Vec<_> = (0..SLOTS).map(|_| FollowerSlot::take(&page, "x", 1, late).unwrap()).collect();
         assert!(FollowerSlot::take(&page, "y", 1, late).is_none());
-        assert!(!other.passed(21, late));
+        assert!(!other.passed(Sequence(21), late));
         drop(all);
     }
 }

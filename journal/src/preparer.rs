@@ -82,7 +82,8 @@ impl Preparer {
             let piece = PIECE.min(size - work.done);
             work.file.write_zeros(work.done, piece).map_err(|error| (work.path.clone(), error))?;
             work.done += piece;
-            let pace = Duration::from_nanos((piece as u128 * 1_000_000_000 / self.shared.options.zero_rate as u128) as u64);
+            let pace =
+                Duration::from_nanos((piece as u128 * 1_000_000_000 / self.shared.options.zero_rate as u128) as u64);
             return Ok(if pace.is_zero() || self.is_urgent() { Poll::Worked } else { Poll::Later(pace) });
         }
         let (ordinal, temporary) = (work.ordinal, work.path.clone());
@@ -108,6 +109,8 @@ impl Preparer {
             named: AtomicBool::new(false),
             max_frame: self.shared.options.max_frame_bytes,
         });
+        // Only now: ordinals have no gaps, whatever was given up before.
+        self.shared.next_ordinal.store(ordinal + 1, Ordering::Release);
         write(&self.shared.live).push(Arc::clone(&segment));
         lock(&self.shared.spares).push_back(segment);
     }
@@ -131,7 +134,6 @@ impl Preparer {
         let ordinal = shared.next_ordinal.load(Ordering::Acquire);
         let path = shared.spare_path(ordinal).with_extension("seg.tmp");
         let file = shared.storage.create(&path).map_err(|error| (path.clone(), error))?;
-        shared.next_ordinal.store(ordinal + 1, Ordering::Release);
         self.work = Some(Work { ordinal, path, file, done: 0 });
         Ok(Poll::Worked)
     }

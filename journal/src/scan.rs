@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use crate::crc::Crc;
 use crate::format::all_zero;
-use crate::format::frame::{Chain, FRAME_HEADER, FrameHeader, Place, examine, looks_like_frame};
+use crate::format::frame::{Chain, Checksums, FRAME_HEADER, FrameHeader, Place, evidence, examine};
+use crate::format::identity::Identity;
 use crate::format::segment::{FRAMES_AT, SegmentHeader};
+use crate::format::sidecar::SidecarHeader;
 use crate::memory::SharedMemory;
 use crate::tail_rule::{At, Behind, Facts, Known, Next, Sealed, Verdict, verdict};
 
@@ -92,16 +93,40 @@ pub(crate) struct Scan {
     pub why: &'static str,
 }
 
-/// Scans `candidates`, which are sorted by base and begin where `chain` (with `rules`) ends.
-pub(crate) fn scan(candidates: &[Candidate], uuid: &[u8; 16], chain: Chain, rules: u32, page_durable: u64) -> Scan {
-    let mut walk = Walk { uuid, crc: Crc::detect(), kept: Vec::new(), chain, rules, durable: page_durable };
+/// What is known in front of the first candidate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    pub chain: Chain,
+    /// Rule book version of the last frame.
+    pub rules: u32,
+    /// `durable` of the watermark page, if the page is of this journal and boot; else 0.
+    pub durable: u64,
+}
+
+impl Start {
+    /// Behind the sealed segments, the last of which has this sidecar; else in front of `oldest`, the first segment.
+    pub fn behind(last: Option<&SidecarHeader>, oldest: Option<u64>, durable: u64) -> Start {
+        let (chain, rules) = match (last, oldest) {
+            (Some(header), _) => (header.chain_behind(), header.rules),
+            // Older segments were removed by retention.
+            (None, Some(base)) if base > 1 => (Chain::jump(base), 0),
+            (None, _) => (Chain::START, 0),
+        };
+        Start { chain, rules, durable }
+    }
+}
+
+/// Scans `candidates`, which are sorted by base and begin where `start` ends.
+pub(crate) fn scan(candidates: &[Candidate], identity: &Identity, start: Start) -> Scan {
+    let uuid = &identity.uuid;
+    let Start { chain, rules, durable } = start;
+    let mut walk = Walk { sums: identity.checksums(), kept: Vec::new(), chain, rules, durable };
     let mut index = 0;
     loop {
         let Some(candidate) = candidates.get(index) else {
             // Every segment is closed and good: the journal ends in front of a segment that does not exist yet.
             let known = if walk.durable >= walk.chain.next { Known::Durable } else { Known::NotDurable };
-            let facts =
-                Facts { at: At::End, known, next: Next::Missing, behind: Behind::Zeros, sealed: Sealed::No };
+            let facts = Facts { at: At::End, known, next: Next::Missing, behind: Behind::Zeros, sealed: Sealed::No };
             return walk.finish((index, 0), verdict(facts), "the next segment is missing");
         };
         let header = candidate.header(uuid).and_then(|header| walk.continues(header));
@@ -129,40 +154,31 @@ pub(crate) fn scan(candidates: &[Candidate], uuid: &[u8; 16], chain: Chain, rule
     }
 }
 
-struct Walk<'a> {
-    uuid: &'a [u8; 16],
-    crc: Crc,
+struct Walk {
+    sums: Checksums,
     kept: Vec<Kept>,
     chain: Chain,
     rules: u32,
     durable: u64,
 }
 
-impl Walk<'_> {
+impl Walk {
     fn finish(self, at: (usize, usize), verdict: Verdict, why: &'static str) -> Scan {
-        Scan {
-            kept: self.kept,
-            verdict,
-            at,
-            chain: self.chain,
-            rules: self.rules,
-            known_durable: self.durable,
-            why,
-        }
+        Scan { kept: self.kept, verdict, at, chain: self.chain, rules: self.rules, known_durable: self.durable, why }
     }
 
     fn continues(&mut self, header: SegmentHeader) -> Result<SegmentHeader, &'static str> {
         if header.base != self.chain.next {
             return Err("its base is not the sequence that comes next");
         }
-        if self.chain.previous_crc.is_some_and(|previous| previous != header.previous_crc) {
+        if self.chain.previous.is_some_and(|previous| previous != header.previous_chain) {
             return Err("it does not continue the segment before");
         }
         if header.term < self.chain.term {
             return Err("its term falls");
         }
         // After retention the scan may begin in the middle: the header says what the chain was.
-        self.chain.previous_crc = Some(header.previous_crc);
+        self.chain.previous = Some(header.previous_chain);
         Ok(header)
     }
 
@@ -173,7 +189,6 @@ impl Walk<'_> {
         index: usize,
         header: SegmentHeader,
     ) -> Option<(usize, At, &'static str)> {
-        debug_assert_eq!(&header.uuid, self.uuid);
         let size = header.size as usize;
         let limit = |bytes: &[u8]| bytes.len().min(size);
         let file = &candidate.file_bytes()[..limit(candidate.file_bytes())];
@@ -184,9 +199,9 @@ impl Walk<'_> {
         }
         let mut offset = FRAMES_AT;
         let stopped = loop {
-            let mut place = examine(file, offset, header.max_frame, &self.chain, self.crc);
+            let mut place = examine(file, offset, header.max_frame, &self.chain, self.sums);
             if !matches!(place, Place::Frame(_) | Place::End(_)) && !tail.is_empty() {
-                let other = examine(tail, offset, header.max_frame, &self.chain, self.crc);
+                let other = examine(tail, offset, header.max_frame, &self.chain, self.sums);
                 if let Place::Frame(found) | Place::End(found) = other {
                     let range = (offset, offset + found.length as usize);
                     match kept.from_tail.last_mut() {
@@ -219,11 +234,11 @@ impl Walk<'_> {
     }
 
     fn take(&mut self, frame: &FrameHeader) {
-        self.durable = self.durable.max(frame.durable_at_append);
+        self.durable = self.durable.max(frame.durable_at_append());
     }
 
-    /// Looks at everything behind `offset` of candidate `index`: raises `durable` by whatever looks like a frame, and
-    /// says whether anything is there at all.
+    /// Looks at everything behind `offset` of candidate `index`: raises `durable` by every frame of this journal, in
+    /// order or not (bytes that a client sent are none: they cannot have the salt), and says whether anything is there.
     fn look_behind(&mut self, candidates: &[Candidate], index: usize, offset: usize) -> Behind {
         let mut behind = Behind::Zeros;
         let mut distance = 0u64;
@@ -242,7 +257,7 @@ impl Walk<'_> {
                 let end = place + stride;
                 while place < end {
                     let highest = self.chain.next + (distance + (place - start) as u64) / FRAME_HEADER as u64;
-                    if let Some(durable) = looks_like_frame(bytes, place, u32::MAX, self.chain.next, highest) {
+                    if let Some(durable) = evidence(bytes, place, self.chain.next, highest, self.sums) {
                         self.durable = self.durable.max(durable);
                     }
                     place += 8;

@@ -13,19 +13,23 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
+
 use crate::format::identity::Identity;
-use crate::format::segment::SegmentHeader;
+use crate::format::segment::{FRAMES_AT, SegmentHeader};
 use crate::format::sidecar::Sidecar;
+use crate::format::term::TermRecord;
 use crate::format::{segment_name, sidecar_name, tail_name};
 use crate::index::SegmentIndex;
 use crate::memory::SharedMemory;
 use crate::options::Options;
 use crate::page::{WatermarkPage, WriterState};
 use crate::storage::{LockGuard, Storage, StorageFile};
+use crate::term::write_record;
 
 /// What an agent did in one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +167,8 @@ pub(crate) struct Shared {
     pub indexes: RwLock<BTreeMap<u64, Arc<Mutex<SegmentIndex>>>>,
     pub spares: Mutex<VecDeque<Arc<LiveSegment>>>,
     pub next_ordinal: AtomicU64,
+    /// `chain` of the last frame; stored by the appender before `written`.
+    pub last_chain: CachePadded<AtomicU32>,
     pub failure: OnceLock<String>,
     pub space_low: AtomicBool,
     pub stop: AtomicBool,
@@ -201,6 +207,22 @@ impl Shared {
         self.page.set_state(WriterState::Failed);
     }
 
+    /// Everything written is durable and nobody appends any more: says so, so that the next opening keeps the term.
+    pub fn stopped(&self) {
+        let sequence = self.page.written();
+        let record = TermRecord {
+            shard: self.identity.shard,
+            term: self.page.term(),
+            stopped: true,
+            uuid: self.identity.uuid,
+            sequence,
+            chain: self.last_chain.load(Ordering::Relaxed),
+        };
+        if let Err(error) = write_record(&*self.storage, &self.dir, &record) {
+            tracing::warn!(%error, sequence, "could not record the clean stop: the next start raises the term");
+        }
+    }
+
     pub fn has_failed(&self) -> bool {
         self.page.state() == WriterState::Failed
     }
@@ -226,6 +248,15 @@ impl Shared {
         let sealed = read(&self.sealed);
         let index = sealed.binary_search_by_key(&base, |segment| segment.sidecar.header.base).ok()?;
         Some(sealed[index].clone())
+    }
+
+    /// (sequence, offset) of a frame of the segment `base` at or before `sequence`.
+    pub fn floor(&self, base: u64, sequence: u64) -> (u64, u64) {
+        if let Some(sealed) = self.sealed_by_base(base) {
+            return sealed.sidecar.floor(sequence);
+        }
+        let index = read(&self.indexes).get(&base).cloned();
+        index.map_or((base, FRAMES_AT as u64), |index| lock(&index).floor(sequence))
     }
 
     /// The bytes of the segment that begins with `base`, with the name to call them in errors.

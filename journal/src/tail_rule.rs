@@ -96,17 +96,17 @@ pub fn verdict(facts: Facts) -> Verdict {
     let Facts { at, known, next, behind, sealed } = facts;
     match (at, known, next, behind, sealed) {
         (_, _, _, _, Sealed::Differs) => Damage(9),
-        (At::Frame, _, _, _, _) => Keep,                                     // 1
-        (At::End, _, Next::Good, _, _) => NextSegment,                       // 2
-        (At::End, Known::NotDurable, Next::Missing, _, _) => EndsHere,       // 3
-        (At::End, Known::Durable, Next::Missing, _, _) => Damage(10),        // 10
-        (At::End, Known::Durable, Next::Bad, _, _) => Damage(4),             // 4
-        (At::End, Known::NotDurable, Next::Bad, _, _) => CutNext,            // 5
+        (At::Frame, _, _, _, _) => Keep,                               // 1
+        (At::End, _, Next::Good, _, _) => NextSegment,                 // 2
+        (At::End, Known::NotDurable, Next::Missing, _, _) => EndsHere, // 3
+        (At::End, Known::Durable, Next::Missing, _, _) => Damage(10),  // 10
+        (At::End, Known::Durable, Next::Bad, _, _) => Damage(4),       // 4
+        (At::End, Known::NotDurable, Next::Bad, _, _) => CutNext,      // 5
         // A sealed segment ends with END and nothing else.
         (At::Nothing | At::Bad, _, _, _, Sealed::Fits) => Damage(9),
-        (At::Nothing | At::Bad, Known::Durable, _, _, _) => Damage(6),       // 6
-        (At::Nothing, Known::NotDurable, _, Behind::Zeros, _) => EndsHere,   // 7
-        (At::Nothing | At::Bad, Known::NotDurable, _, _, _) => Cut,          // 8
+        (At::Nothing | At::Bad, Known::Durable, _, _, _) => Damage(6), // 6
+        (At::Nothing, Known::NotDurable, _, Behind::Zeros, _) => EndsHere, // 7
+        (At::Nothing | At::Bad, Known::NotDurable, _, _, _) => Cut,    // 8
     }
 }
 

@@ -7,6 +7,7 @@ pub mod frame;
 pub mod identity;
 pub mod segment;
 pub mod sidecar;
+pub mod term;
 
 /// Edge of a block: header of a segment, unit of a direct write.
 pub const BLOCK: usize = 4_096;

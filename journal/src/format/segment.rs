@@ -7,7 +7,7 @@
 //!         +----------+---------+--------+--------+--------+----------------+---------------+
 //! offset 48          56             60          64            72             92      96
 //!         +----------+--------------+-----------+-------------+--------------+-------+
-//!         | size     | previous crc | max frame | created ns  | 20 zeros     | crc   | zeros to 4,096
+//!         | size     | prev. chain  | max frame | created ns  | 20 zeros     | crc   | zeros to 4,096
 //!         +----------+--------------+-----------+-------------+--------------+-------+
 //! ```
 
@@ -42,8 +42,8 @@ pub struct SegmentHeader {
     pub base: u64,
     /// Size of the file in bytes.
     pub size: u64,
-    /// `crc` of the last frame before this segment; 0 in the first.
-    pub previous_crc: u32,
+    /// `chain` of the last frame before this segment; 0 in the first.
+    pub previous_chain: u32,
     /// Bound of one frame's length in bytes.
     pub max_frame: u32,
     /// Nanoseconds since 1970-01-01 UTC (the engine's time).
@@ -62,7 +62,7 @@ impl SegmentHeader {
         put(&mut out, 24, &self.uuid);
         put(&mut out, 40, &self.base.to_le_bytes());
         put(&mut out, 48, &self.size.to_le_bytes());
-        put(&mut out, 56, &self.previous_crc.to_le_bytes());
+        put(&mut out, 56, &self.previous_chain.to_le_bytes());
         put(&mut out, 60, &self.max_frame.to_le_bytes());
         put(&mut out, 64, &self.created_ns.to_le_bytes());
         let crc = crc32c::crc32c(&out[..CRC_AT]);
@@ -99,7 +99,7 @@ impl SegmentHeader {
             uuid,
             base: u64_at(bytes, 40),
             size: u64_at(bytes, 48),
-            previous_crc: u32_at(bytes, 56),
+            previous_chain: u32_at(bytes, 56),
             max_frame: u32_at(bytes, 60),
             created_ns: u64_at(bytes, 64),
         };
@@ -130,7 +130,7 @@ mod tests {
             uuid: [0xAB; 16],
             base: 1_000,
             size: 65_536,
-            previous_crc: 0xDEAD_BEEF,
+            previous_chain: 0xDEAD_BEEF,
             max_frame: 8_192,
             created_ns: 5,
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   0 magic RBINDX01 | 8 version | 12 shard | 16 rules | 20 term | 24 uuid [16] | 40 base
-//!  48 last sequence | 56 used bytes | 64 first time | 72 last time | 80 last crc | 84 sparse count
+//!  48 last sequence | 56 used bytes | 64 first time | 72 last time | 80 last chain | 84 sparse count
 //!  88 stream count | 92 place count | 96 previous chain [32] | 128 chain [32] | 160 binary version [32]
 //! 192 sparse: { sequence u64, offset u64 } …, directory: { stream u64, first u32, count u32 } …, places: u32 …
 //! end BLAKE3 of everything before [32]
@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use super::frame::Chain;
 use super::{put, u32_at, u64_at};
 use crate::memory::SharedMemory;
 
@@ -40,8 +41,8 @@ pub struct SidecarHeader {
     pub first_time_ns: u64,
     /// Time of the last frame.
     pub last_time_ns: u64,
-    /// `crc` of the last frame.
-    pub last_crc: u32,
+    /// `chain` of the last frame.
+    pub last_chain: u32,
     /// The chain's value before this segment; zeros for the first.
     pub previous_chain: [u8; 32],
     /// BLAKE3(previous chain ‖ the segment's bytes up to and with END).
@@ -65,7 +66,7 @@ pub fn encode(header: &SidecarHeader, sparse: &[(u64, u64)], streams: &[(u64, &[
     put(&mut out, 56, &header.used.to_le_bytes());
     put(&mut out, 64, &header.first_time_ns.to_le_bytes());
     put(&mut out, 72, &header.last_time_ns.to_le_bytes());
-    put(&mut out, 80, &header.last_crc.to_le_bytes());
+    put(&mut out, 80, &header.last_chain.to_le_bytes());
     put(&mut out, 84, &(sparse.len() as u32).to_le_bytes());
     put(&mut out, 88, &(streams.len() as u32).to_le_bytes());
     put(&mut out, 92, &(place_count as u32).to_le_bytes());
@@ -100,6 +101,13 @@ pub struct Sidecar {
     sparse_count: usize,
     stream_count: usize,
     place_count: usize,
+}
+
+impl SidecarHeader {
+    /// The chain behind the segment.
+    pub fn chain_behind(&self) -> Chain {
+        Chain { next: self.last + 1, previous: Some(self.last_chain), term: self.term, time_ns: self.last_time_ns }
+    }
 }
 
 impl Sidecar {
@@ -139,7 +147,7 @@ impl Sidecar {
             used: u64_at(bytes, 56),
             first_time_ns: u64_at(bytes, 64),
             last_time_ns: u64_at(bytes, 72),
-            last_crc: u32_at(bytes, 80),
+            last_chain: u32_at(bytes, 80),
             previous_chain: array(96),
             chain: array(128),
             binary_version: array(160),
@@ -219,7 +227,7 @@ mod tests {
             used: 4_600,
             first_time_ns: 100,
             last_time_ns: 140,
-            last_crc: 5,
+            last_chain: 5,
             previous_chain: [6; 32],
             chain: [7; 32],
             binary_version: [b'v'; 32],

@@ -17,11 +17,13 @@ use crate::memory::SharedMemory;
 
 pub mod real;
 pub mod sim;
+mod sim_disk;
 
 /// An exclusive lock; released on drop.
 pub trait LockGuard: Send + Sync + Debug {}
 
 /// A file.
+#[allow(clippy::len_without_is_empty)] // its length is I/O, not a property
 pub trait StorageFile: Send + Sync + Debug {
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
@@ -82,6 +84,8 @@ pub trait Storage: Send + Sync + Debug + 'static {
     fn tail_create(&self, path: &Path, length: u64) -> io::Result<Arc<SharedMemory>>;
     /// Opens shared memory that exists; `published` is 0.
     fn tail_open(&self, path: &Path) -> io::Result<Arc<SharedMemory>>;
+    /// Maps shared memory for reading; everything counts as published. The simulation answers a copy.
+    fn map_tail(&self, path: &Path) -> io::Result<Arc<SharedMemory>>;
     /// Renames shared memory.
     fn tail_rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a name; mappings stay valid.

@@ -47,9 +47,7 @@ struct RealFile {
 }
 
 fn open_direct(path: &Path) -> Option<(File, File)> {
-    let open = |flags: OFlags| {
-        OpenOptions::new().read(true).write(true).custom_flags(flags.bits() as i32).open(path)
-    };
+    let open = |flags: OFlags| OpenOptions::new().read(true).write(true).custom_flags(flags.bits() as i32).open(path);
     match (open(OFlags::DIRECT), open(OFlags::DIRECT | OFlags::DSYNC)) {
         (Ok(direct), Ok(durable)) => Some((direct, durable)),
         (Err(error), _) | (_, Err(error)) => {
@@ -67,7 +65,7 @@ fn is_segment(path: &Path) -> bool {
 }
 
 impl RealFile {
-    fn new(plain: File, path: &Path) -> Box<dyn StorageFile> {
+    fn boxed(plain: File, path: &Path) -> Box<dyn StorageFile> {
         let direct = if is_segment(path) { open_direct(path) } else { None };
         Box::new(RealFile { plain, direct })
     }
@@ -170,11 +168,11 @@ impl Storage for RealStorage {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        Ok(RealFile::new(file, path))
+        Ok(RealFile::boxed(file, path))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
-        Ok(RealFile::new(OpenOptions::new().read(true).write(true).open(path)?, path))
+        Ok(RealFile::boxed(OpenOptions::new().read(true).write(true).open(path)?, path))
     }
 
     fn map(&self, path: &Path) -> io::Result<Arc<SharedMemory>> {
@@ -245,6 +243,10 @@ impl Storage for RealStorage {
         SharedMemory::map_shared(&OpenOptions::new().read(true).write(true).open(path)?, false)
     }
 
+    fn map_tail(&self, path: &Path) -> io::Result<Arc<SharedMemory>> {
+        self.map(path)
+    }
+
     fn tail_rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         std::fs::rename(from, to)
     }
@@ -273,13 +275,12 @@ impl Storage for RealStorage {
 
     fn random(&self) -> io::Result<[u8; 16]> {
         let mut out = [0; 16];
-        getrandom::fill(&mut out).map_err(io::Error::other)?;
+        getrandom::fill(&mut out).map_err(|error| io::Error::other(error.to_string()))?;
         Ok(out)
     }
 
     fn process_lives(&self, pid: u32) -> bool {
-        rustix::process::Pid::from_raw(pid as i32).is_some_and(|pid| {
-            !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
-        })
+        rustix::process::Pid::from_raw(pid as i32)
+            .is_some_and(|pid| !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH)))
     }
 }

@@ -1,0 +1,36 @@
+//! The answer to a STATE_REQUEST, put together (PROTOCOL §6).
+
+use ringbook_wire::report::{StateBalance, StateBegin, StateEnd, StateOrder};
+
+/// An account after exactly one sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountState {
+    /// Sequence, time, term, account, whether it exists.
+    pub begin: StateBegin,
+    /// Balances by asset.
+    pub balances: Vec<StateBalance>,
+    /// Open orders by rising order id.
+    pub orders: Vec<StateOrder>,
+}
+
+impl AccountState {
+    /// Whether the account exists.
+    pub fn exists(&self) -> bool {
+        self.begin.exists == 1
+    }
+
+    /// Free and held units of an asset; zeros if there is no balance.
+    pub fn balance(&self, asset: u32) -> (i64, i64) {
+        self.balances
+            .iter()
+            .find(|balance| balance.asset.0 == asset)
+            .map_or((0, 0), |balance| (balance.available.0, balance.held.0))
+    }
+
+    /// Whether the end of the answer fits what came before it.
+    pub(crate) fn is_complete(&self, end: &StateEnd) -> bool {
+        end.sequence == self.begin.sequence
+            && end.balances as usize == self.balances.len()
+            && end.orders as usize == self.orders.len()
+    }
+}

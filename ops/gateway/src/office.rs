@@ -1,0 +1,342 @@
+//! The office: what takes long and must not run on the hot path. Signatures, history for resuming clients, states.
+//!
+//! One thread serves all workers; each job carries its connection's ticket and its answer goes back to that worker's
+//! inbox. History is served in pieces of bounded size at a bounded rate, so that a mass reconnect does not touch live
+//! traffic.
+//!
+//! Invariant: the office only reads; a job of a connection that is gone is answered to nobody.
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use ringbook_core::{BalanceView, OrderView};
+use ringbook_journal::{ReadError, Reader, Watermarks};
+use ringbook_pipeline::Wake;
+use ringbook_report::{FrameParts, View, account_stream, key_stream, reports};
+use ringbook_wire::codec::write;
+use ringbook_wire::message::{Logon, Message};
+use ringbook_wire::report::{StateBalance, StateBegin, StateEnd, StateOrder};
+use ringbook_wire::{AccountId, Qty, Sequence, SessionError, Term, TimestampNs};
+use rustc_hash::FxHashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
+use std::time::{Duration, Instant};
+
+/// Bytes of history in one piece.
+const PIECE_BYTES: usize = 256 << 10;
+/// Frames looked at for one piece, so that long stretches without a report do not hold others up.
+const PIECE_FRAMES: usize = 20_000;
+/// Views of at most so many accounts are served by the index, wider ones by reading on.
+const INDEXED_ACCOUNTS: u32 = 64;
+/// [`Logon::index`]: all reports of the sequence were received.
+pub const WHOLE: u16 = u16::MAX;
+
+/// Where an answer goes: a connection of a worker. The generation tells a reused slot from the one that asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    pub slot: usize,
+    pub generation: u64,
+}
+
+/// An account's state for a client, from the shadow.
+#[derive(Clone, Debug)]
+pub struct AccountView {
+    /// The state is the one after this sequence.
+    pub sequence: Sequence,
+    /// Its engine time.
+    pub time: TimestampNs,
+    /// Its term.
+    pub term: Term,
+    /// Whether there is such an account.
+    pub exists: bool,
+    /// Its last adjustment number.
+    pub adjustment: u64,
+    /// Its wallets by asset.
+    pub balances: Vec<BalanceView>,
+    /// Its open orders by id.
+    pub orders: Vec<OrderView>,
+}
+
+/// Where states come from.
+pub trait StateSource: Send {
+    /// The state of an account after a sequence that is at least `min_sequence`; waits for it.
+    ///
+    /// # Errors
+    /// In words, if it cannot be had.
+    fn account(&self, account: AccountId, min_sequence: Sequence) -> Result<AccountView, String>;
+}
+
+/// What the office is asked.
+pub enum Job {
+    /// Whether the signature is the key's.
+    Verify { ticket: Ticket, logon: Logon, nonce: [u8; 32], public_key: [u8; 32] },
+    /// A piece of history from a sequence on, without its first `skip` reports. `token`: check that it names a frame.
+    History { ticket: Ticket, view: View, from: u64, skip: u16, token: Option<(u32, u64)> },
+    /// An account's state.
+    State { ticket: Ticket, request: u32, account: AccountId, min_sequence: u64, allowed: bool },
+    /// The connection is gone: forget what was kept for it.
+    Gone { ticket: Ticket },
+}
+
+/// What a worker is told.
+pub enum Answer {
+    Verified { logon: Logon, valid: bool },
+    /// Reports up to, not including, `next`.
+    Piece { bytes: Vec<u8>, next: u64 },
+    Refused { code: SessionError, text: String },
+    State { bytes: Vec<u8> },
+    StateFailed { text: String },
+}
+
+/// A job and the worker that asks.
+pub struct Asked {
+    pub job: Job,
+    pub inbox: Sender<(Ticket, Answer)>,
+    pub wake: Wake,
+}
+
+/// See the module.
+pub struct Office {
+    jobs: Receiver<Asked>,
+    watermarks: Watermarks,
+    states: Box<dyn StateSource>,
+    readers: FxHashMap<Ticket, Reader>,
+    bytes_per_s: u64,
+}
+
+impl Office {
+    /// An office for the workers that hold the other end of `jobs`.
+    pub(crate) fn new(jobs: Receiver<Asked>, watermarks: Watermarks, states: Box<dyn StateSource>, rate: u64) -> Self {
+        Self { jobs, watermarks, states, readers: FxHashMap::default(), bytes_per_s: rate.max(1) }
+    }
+
+    /// Serves jobs until `stop`, or until no worker is left.
+    pub fn run(mut self, stop: &Arc<AtomicBool>) {
+        while !stop.load(Ordering::Acquire) {
+            match self.jobs.recv_timeout(Duration::from_millis(100)) {
+                Ok(asked) => self.serve(asked),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn serve(&mut self, asked: Asked) {
+        let Asked { job, inbox, wake } = asked;
+        let (ticket, answer) = match job {
+            Job::Verify { ticket, logon, nonce, public_key } => {
+                let valid = VerifyingKey::from_bytes(&public_key).is_ok_and(|key| {
+                    key.verify_strict(&logon.signed_bytes(&nonce), &Signature::from_bytes(&logon.signature)).is_ok()
+                });
+                (ticket, Answer::Verified { logon, valid })
+            }
+            Job::History { ticket, view, from, skip, token } => {
+                let begun = Instant::now();
+                let answer = self.history(ticket, &view, from, skip, token);
+                if let Answer::Piece { bytes, .. } = &answer {
+                    let due = Duration::from_nanos(bytes.len() as u64 * 1_000_000_000 / self.bytes_per_s);
+                    std::thread::sleep(due.saturating_sub(begun.elapsed()));
+                }
+                (ticket, answer)
+            }
+            Job::State { ticket, request, account, min_sequence, allowed } => {
+                let state = self.states.account(account, Sequence(min_sequence));
+                let answer = match state {
+                    Ok(state) => Answer::State { bytes: state_messages(request, account, allowed, &state) },
+                    Err(text) => Answer::StateFailed { text },
+                };
+                (ticket, answer)
+            }
+            Job::Gone { ticket } => {
+                self.readers.remove(&ticket);
+                return;
+            }
+        };
+        if inbox.send((ticket, answer)).is_ok() {
+            wake.notify();
+        }
+    }
+
+    fn history(&mut self, ticket: Ticket, view: &View, from: u64, skip: u16, token: Option<(u32, u64)>) -> Answer {
+        let committed = self.watermarks.committed().0;
+        let oldest = self.watermarks.oldest().0.max(1);
+        if let Some((term, sequence)) = token
+            && let Err(refused) = self.check_token(term, sequence, committed, oldest)
+        {
+            return refused;
+        }
+        if from < oldest {
+            let text = format!("history before {oldest} is archived; log on without RESUME and ask for the state");
+            return Answer::Refused { code: SessionError::HistoryGone, text };
+        }
+        match self.piece(ticket, view, from, skip, committed) {
+            Ok((bytes, next)) => Answer::Piece { bytes, next },
+            Err(error) => {
+                tracing::error!(%error, from, "history cannot be read");
+                let text = "the server cannot read its history; log on without RESUME and ask for the state".into();
+                Answer::Refused { code: SessionError::HistoryGone, text }
+            }
+        }
+    }
+
+    fn check_token(&self, term: u32, sequence: u64, committed: u64, oldest: u64) -> Result<(), Answer> {
+        let refuse = |text: String| Err(Answer::Refused { code: SessionError::BadToken, text });
+        if sequence > committed {
+            return refuse(format!("token {sequence} lies behind the last committed sequence {committed}"));
+        }
+        if sequence == 0 || sequence < oldest {
+            return Ok(());
+        }
+        let mut reader = self.watermarks.reader(ringbook_journal::Sequence(sequence));
+        match reader.next(ringbook_journal::Sequence(sequence)) {
+            Ok(Some(frame)) if frame.term == term => Ok(()),
+            Ok(Some(frame)) => {
+                let known = frame.term;
+                refuse(format!("sequence {sequence} is of term {known}, not {term}: that history was lost; ask for the state"))
+            }
+            Ok(None) | Err(_) => refuse(format!("sequence {sequence} cannot be read")),
+        }
+    }
+
+    fn piece(
+        &mut self,
+        ticket: Ticket,
+        view: &View,
+        from: u64,
+        skip: u16,
+        committed: u64,
+    ) -> Result<(Vec<u8>, u64), ReadError> {
+        let mut bytes = Vec::new();
+        let mut skip_at = (from, usize::from(skip));
+        let mut next = from;
+        let width = view.last_account.0 - view.first_account.0;
+        let history = self.watermarks.history();
+        let indexed = history.indexed().0.min(committed);
+        if width < INDEXED_ACCOUNTS && from <= indexed {
+            let mut streams: Vec<u64> =
+                (view.first_account.0..=view.last_account.0).map(|id| account_stream(AccountId(id))).collect();
+            streams.push(key_stream(view.key));
+            let after = ringbook_journal::Sequence(from - 1);
+            let mut frames = history.frames_of(&streams, after, ringbook_journal::Sequence(indexed));
+            while bytes.len() < PIECE_BYTES {
+                let Some(frame) = frames.next()? else {
+                    next = indexed + 1;
+                    break;
+                };
+                next = frame.sequence.0 + 1;
+                append_reports(&mut bytes, &frame, view, &mut skip_at);
+            }
+            return Ok((bytes, next));
+        }
+        let mut reader = match self.readers.remove(&ticket) {
+            Some(reader) if reader.next_sequence().0 == from => reader,
+            _ => self.watermarks.reader(ringbook_journal::Sequence(from)),
+        };
+        for _ in 0..PIECE_FRAMES {
+            if bytes.len() >= PIECE_BYTES {
+                break;
+            }
+            let Some(frame) = reader.next(ringbook_journal::Sequence(committed))? else {
+                break;
+            };
+            next = frame.sequence.0 + 1;
+            append_reports(&mut bytes, &frame, view, &mut skip_at);
+        }
+        self.readers.insert(ticket, reader);
+        Ok((bytes, next))
+    }
+}
+
+/// Appends a frame's reports for a view, but not the first `skip_at.1` of sequence `skip_at.0`.
+pub fn append_reports(
+    out: &mut Vec<u8>,
+    frame: &ringbook_journal::Frame<'_>,
+    view: &View,
+    skip_at: &mut (u64, usize),
+) -> u32 {
+    let mut skip = if frame.sequence.0 == skip_at.0 { skip_at.1 } else { 0 };
+    let derived = reports(&parts(frame), view, &mut |report: &[u8]| {
+        if skip > 0 {
+            skip -= 1;
+        } else {
+            out.extend_from_slice(report);
+        }
+    });
+    derived.unwrap_or_else(|error| {
+        tracing::error!(%error, "a committed frame yields no reports");
+        0
+    })
+}
+
+/// A frame as reports see it.
+#[inline]
+pub fn parts<'a>(frame: &ringbook_journal::Frame<'a>) -> FrameParts<'a> {
+    FrameParts {
+        sequence: Sequence(frame.sequence.0),
+        time: TimestampNs(frame.time_ns),
+        term: Term(frame.term),
+        command: frame.command,
+        events: frame.events,
+    }
+}
+
+fn state_messages(request: u32, account: AccountId, allowed: bool, state: &AccountView) -> Vec<u8> {
+    let mut out = Vec::new();
+    let shown = allowed && state.exists;
+    write(
+        &mut out,
+        &StateBegin {
+            sequence: state.sequence,
+            time: state.time,
+            term: state.term,
+            account,
+            exists: u8::from(shown),
+            adjustment: if shown { state.adjustment } else { 0 },
+            ..StateBegin::new(request)
+        },
+    );
+    let (balances, orders) = if shown { (&state.balances[..], &state.orders[..]) } else { (&[][..], &[][..]) };
+    for b in balances {
+        let wallet = StateBalance {
+            account,
+            asset: b.asset,
+            wallet: 1,
+            available: b.available,
+            held: b.held,
+            ..StateBalance::new(request)
+        };
+        write(&mut out, &wallet);
+    }
+    for o in orders {
+        let order = StateOrder {
+            account,
+            symbol: o.symbol,
+            order: o.order,
+            client_id: o.client_id,
+            price: o.price,
+            quantity: Qty(o.quantity.0 - o.cut.0),
+            remaining: o.remaining,
+            filled: o.filled,
+            cost: o.cost,
+            fee: o.fee,
+            hold: o.hold,
+            send_time: o.send_time,
+            side: o.side.code(),
+            order_type: o.order_type.code(),
+            time_in_force: o.time_in_force.code(),
+            stp: o.stp.code(),
+            flags: o.flags,
+            state: o.state.code(),
+            prevented: o.prevented,
+            cut: o.cut,
+            ..StateOrder::new(request)
+        };
+        write(&mut out, &order);
+    }
+    let end = StateEnd {
+        sequence: state.sequence,
+        balances: balances.len() as u32,
+        orders: orders.len() as u32,
+        ..StateEnd::new(request)
+    };
+    write(&mut out, &end);
+    out
+}

@@ -1,0 +1,460 @@
+//! Verifying: the journal folded again in memory, and every row of every table held against it.
+//!
+//! The rows of the database are read in one snapshot, so a projector may run meanwhile. Expected rows are kept packed,
+//! about 150 bytes for an order; a difference unpacks its row again.
+//!
+//! Invariants:
+//! 1. Every row is compared in every column; what follows from other columns is computed by the database itself.
+//! 2. Sums are formed in `i128` from the rows as read, so they cannot wrap.
+
+use crate::fold::{FoldError, Projector, keep_columns};
+use crate::frame::{FrameSource, Position, SourceError};
+use crate::rebuild::Seed;
+use crate::schema::{DATA_TABLES, Table};
+use crate::sink::{Sink, SinkError, exists, read_position};
+use crate::value::Value;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Why nothing could be verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The database.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The journal.
+    #[error("cannot read the journal: {0}; if its beginning is archived, verify against a snapshot")]
+    Source(#[from] SourceError),
+    /// A frame.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// Nothing was projected yet.
+    #[error("{0} holds no projection: start the projector, or run `ringbook projection rebuild`")]
+    Empty(String),
+    /// The database is ahead.
+    #[error(
+        "{label} is at sequence {database}, the journal ends at {journal}: this database belongs to another journal, or the journal was cut back; run `ringbook projection rebuild`"
+    )]
+    Ahead {
+        /// Which database.
+        label: String,
+        /// Its sequence.
+        database: u64,
+        /// The journal's last.
+        journal: u64,
+    },
+}
+
+/// Balances and open orders of a replayed engine at the database's sequence.
+#[derive(Clone, Debug, Default)]
+pub struct StateRows {
+    /// `(account, asset, available, held)`; wallets that are 0 may be left out.
+    pub balances: Vec<(u32, u32, i64, i64)>,
+    /// `(order, remaining, filled)` of every open order.
+    pub open_orders: Vec<(u64, i64, i64)>,
+}
+
+/// A kind of difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DifferenceKind {
+    /// A row is not in the database.
+    Missing,
+    /// The row is not in the database because it was refused and waits in `dead_letters`.
+    DeadLetter,
+    /// A row of the database follows from no frame.
+    Extra,
+    /// A row has other values.
+    Changed,
+    /// The balances of an asset do not add up to 0, or a table's sums are off.
+    ControlSum,
+    /// The database and the engine's state do not agree.
+    State,
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which table.
+    pub table: &'static str,
+    /// What kind.
+    pub kind: DifferenceKind,
+    /// Which row.
+    pub key: String,
+    /// In words.
+    pub text: String,
+}
+
+/// A control sum: what was expected and what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlSum {
+    /// Of what: `balances asset 2`, `trades quantity`, …
+    pub name: String,
+    /// From the journal.
+    pub expected: i128,
+    /// From the database.
+    pub found: i128,
+}
+
+/// What verifying found.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// Where the database stood.
+    pub position: Position,
+    /// Rows compared.
+    pub rows: u64,
+    /// All differences, counted.
+    pub differences: u64,
+    /// The first few of each table and kind.
+    pub first: Vec<Difference>,
+    /// Control sums.
+    pub sums: Vec<ControlSum>,
+}
+
+/// Differences of one table and kind that are shown.
+const SHOWN: u64 = 5;
+
+/// Verifies the projection in `sink` against `source` (frames 1..=N, or from a seed on; N is where the database stands)
+/// and, if given, against the state of a replayed engine at N, which `state` is asked for.
+///
+/// # Errors
+/// Something cannot be read. Differences are no error.
+pub fn verify(
+    source: &mut dyn FrameSource,
+    sink: &mut dyn Sink,
+    seed: Option<&Seed>,
+    state: impl FnOnce(u64) -> Option<StateRows>,
+) -> Result<Verified, VerifyError> {
+    sink.connect()?;
+    if !exists(sink, "projection")? {
+        return Err(VerifyError::Empty(sink.label().into()));
+    }
+    sink.begin(true)?;
+    let result = in_snapshot(source, sink, seed, state);
+    sink.rollback();
+    result
+}
+
+fn in_snapshot(
+    source: &mut dyn FrameSource,
+    sink: &mut dyn Sink,
+    seed: Option<&Seed>,
+    state: impl FnOnce(u64) -> Option<StateRows>,
+) -> Result<Verified, VerifyError> {
+    let Some(position) = read_position(sink, "")? else { return Err(VerifyError::Empty(sink.label().into())) };
+    let mut expected = Expected::fold(source, sink.label(), seed, &position)?;
+    let mut out = Report { verified: Verified { position, ..Verified::default() }, counts: BTreeMap::new() };
+    let mut dead = Vec::new();
+    let letter = [crate::schema::DEAD_LETTERS.columns[0], crate::schema::DEAD_LETTERS.columns[1]];
+    sink.select("SELECT table_name, row_key FROM dead_letters", &[], &letter, &mut |row| {
+        dead.push((row[0].to_string(), row[1].to_string()));
+    })?;
+    dead.sort_unstable();
+
+    let mut found_sums = Sums::default();
+    let mut state_view = StateView::default();
+    for table in DATA_TABLES {
+        let rows = expected.rows.entry(table.name).or_default();
+        let sql = format!("SELECT {} FROM {}", table.column_list(), table.name);
+        let mut packed = Vec::new();
+        sink.select(&sql, &[], table.columns, &mut |row| {
+            out.verified.rows += 1;
+            found_sums.add(table, row);
+            state_view.add(table, row);
+            packed.clear();
+            pack(&row[..table.key], &mut packed);
+            match rows.remove(packed.as_slice()) {
+                None => out.add(table.name, DifferenceKind::Extra, table.key_text(row), || {
+                    "the row follows from no frame".into()
+                }),
+                Some(expected) => {
+                    packed.clear();
+                    pack(&row[table.key..], &mut packed);
+                    if *expected != *packed {
+                        out.add(table.name, DifferenceKind::Changed, table.key_text(row), || {
+                            changes(table, &expected, &row[table.key..])
+                        });
+                    }
+                }
+            }
+        })?;
+        let mut missing: Vec<_> = rows.keys().map(|key| unpack(key)).collect();
+        missing.sort_unstable();
+        for key in missing {
+            let text = table.key_text(&key);
+            let refused = dead.binary_search(&(format!("'{}'", table.name), format!("'{text}'"))).is_ok();
+            let (kind, why) = if refused {
+                (
+                    DifferenceKind::DeadLetter,
+                    "the database refused the row; see dead_letters, then `ringbook projection requeue`",
+                )
+            } else {
+                (DifferenceKind::Missing, "the row is not in the database")
+            };
+            out.add(table.name, kind, text, || why.into());
+        }
+    }
+    for name in found_sums.0.keys() {
+        expected.sums.0.entry(name.clone()).or_insert(0);
+    }
+    for (name, expected) in &expected.sums.0 {
+        let found = found_sums.0.get(name).copied().unwrap_or(0);
+        out.verified.sums.push(ControlSum { name: name.clone(), expected: *expected, found });
+        if found != *expected || (name.starts_with("balances asset") && found != 0) {
+            out.add("control sums", DifferenceKind::ControlSum, name.clone(), || {
+                format!("expected {expected}, found {found}")
+            });
+        }
+    }
+    if let Some(state) = state(position.sequence) {
+        state_view.compare(&state, &mut out);
+    }
+    Ok(out.verified)
+}
+
+struct Report {
+    verified: Verified,
+    counts: BTreeMap<(&'static str, DifferenceKind), u64>,
+}
+
+impl Report {
+    fn add(&mut self, table: &'static str, kind: DifferenceKind, key: String, text: impl FnOnce() -> String) {
+        self.verified.differences += 1;
+        let count = self.counts.entry((table, kind)).or_default();
+        *count += 1;
+        if *count <= SHOWN {
+            self.verified.first.push(Difference { table, kind, key, text: text() });
+        }
+    }
+}
+
+fn changes(table: &Table, expected: &[u8], found: &[Value]) -> String {
+    let columns = &table.columns[table.key..];
+    let parts = columns.iter().zip(unpack(expected)).zip(found).filter(|((_, e), f)| e != *f);
+    parts.map(|((c, e), f)| format!("{}: expected {e}, found {f}", c.name)).collect::<Vec<_>>().join("; ")
+}
+
+/// Rows of one table: packed key to the rest of the row, packed.
+type Packed = FxHashMap<Box<[u8]>, Box<[u8]>>;
+
+/// What the tables must hold.
+#[derive(Default)]
+struct Expected {
+    rows: FxHashMap<&'static str, Packed>,
+    sums: Sums,
+}
+
+impl Expected {
+    fn fold(
+        source: &mut dyn FrameSource,
+        label: &str,
+        seed: Option<&Seed>,
+        position: &Position,
+    ) -> Result<Self, VerifyError> {
+        let mut out = Self::default();
+        let start = seed.map_or_else(Position::default, |s| s.position);
+        let mut fold = Projector::new(start, usize::MAX);
+        for (table, row) in seed.iter().flat_map(|s| &s.rows) {
+            fold.know(table, row);
+            out.put(table, row);
+        }
+        source.seek(start.sequence + 1)?;
+        while fold.position().sequence < position.sequence {
+            match source.next(Duration::ZERO)? {
+                Some(frame) => fold.push(&frame)?,
+                None => {
+                    let (database, journal) = (position.sequence, fold.position().sequence);
+                    return Err(VerifyError::Ahead { label: label.into(), database, journal });
+                }
+            }
+            if fold.rows() >= 10_000 || fold.position().sequence == position.sequence {
+                for set in fold.row_sets() {
+                    set.values.chunks_exact(set.table.columns.len()).for_each(|row| out.put(set.table, row));
+                }
+                fold.committed();
+            }
+        }
+        for (name, rows) in &out.rows {
+            if let Some(table) = Table::named(name) {
+                for (key, rest) in rows {
+                    let mut row = unpack(key);
+                    row.extend(unpack(rest));
+                    out.sums.add(table, &row);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn put(&mut self, table: &'static Table, row: &[Value]) {
+        let rows = self.rows.entry(table.name).or_default();
+        let (mut key, mut rest) = (Vec::new(), Vec::new());
+        pack(&row[..table.key], &mut key);
+        let keeps = !table.append && table.columns.iter().any(|c| c.keep);
+        if keeps && let Some(before) = rows.get(key.as_slice()) {
+            let mut old = row[..table.key].to_vec();
+            old.extend(unpack(before));
+            let mut new = row.to_vec();
+            keep_columns(table, &old, &mut new);
+            pack(&new[table.key..], &mut rest);
+        } else {
+            pack(&row[table.key..], &mut rest);
+        }
+        rows.insert(key.into(), rest.into());
+    }
+}
+
+/// Sums over columns whose total means something, by table and where needed by asset or symbol.
+#[derive(Default)]
+struct Sums(BTreeMap<String, i128>);
+
+impl Sums {
+    fn add(&mut self, table: &Table, row: &[Value]) {
+        let get =
+            |name: &str| table.column(name).and_then(|i| row.get(i)).and_then(Value::as_i64).map_or(0, i128::from);
+        let mut sum = |name: String, value: i128| *self.0.entry(name).or_default() += value;
+        sum(format!("{} rows", table.name), 1);
+        match table.name {
+            "balances" => sum(format!("balances asset {}", get("asset")), get("available") + get("held")),
+            "transfers" => sum(format!("transfers asset {} booked", get("asset")), get("booked")),
+            "orders" => {
+                for column in ["executed_quantity", "remaining", "cost", "fee"] {
+                    sum(format!("orders symbol {} {column}", get("symbol")), get(column));
+                }
+            }
+            "trades" => {
+                for column in ["quantity", "value", "taker_fee", "maker_fee"] {
+                    sum(format!("trades symbol {} {column}", get("symbol")), get(column));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The database's view of what an engine's state holds.
+#[derive(Default)]
+struct StateView {
+    balances: FxHashMap<(i64, i64), (i64, i64)>,
+    orders: FxHashMap<i64, (i64, i64)>,
+}
+
+impl StateView {
+    fn add(&mut self, table: &Table, row: &[Value]) {
+        let number = |name: &str| table.column(name).and_then(|i| row.get(i)).and_then(Value::as_i64).unwrap_or(0);
+        match table.name {
+            "balances" => {
+                let wallet = (number("available"), number("held"));
+                if wallet != (0, 0) {
+                    self.balances.insert((number("account"), number("asset")), wallet);
+                }
+            }
+            "orders" if number("remaining") > 0 => {
+                self.orders.insert(number("order_id"), (number("remaining"), number("executed_quantity")));
+            }
+            _ => {}
+        }
+    }
+
+    fn compare(mut self, state: &StateRows, out: &mut Report) {
+        for &(account, asset, available, held) in &state.balances {
+            let found = self.balances.remove(&(account.into(), asset.into())).unwrap_or((0, 0));
+            if found != (available, held) {
+                out.add("balances", DifferenceKind::State, format!("{account}/{asset}"), || {
+                    format!("the engine has available {available}, held {held}; the database {}, {}", found.0, found.1)
+                });
+            }
+        }
+        for &(order, remaining, filled) in &state.open_orders {
+            let found = i64::try_from(order).ok().and_then(|id| self.orders.remove(&id));
+            if found != Some((remaining, filled)) {
+                out.add("orders", DifferenceKind::State, order.to_string(), || {
+                    format!("the engine has remaining {remaining}, filled {filled}; the database {found:?}")
+                });
+            }
+        }
+        let mut left: Vec<_> = self.balances.into_iter().collect();
+        left.sort_unstable();
+        for ((account, asset), (available, held)) in left {
+            out.add("balances", DifferenceKind::State, format!("{account}/{asset}"), || {
+                format!("the engine has nothing; the database available {available}, held {held}")
+            });
+        }
+        let mut left: Vec<_> = self.orders.into_iter().collect();
+        left.sort_unstable();
+        for (order, _) in left {
+            out.add("orders", DifferenceKind::State, order.to_string(), || {
+                "open in the database, not in the engine".into()
+            });
+        }
+    }
+}
+
+/// Packs values: tag, then a number of as few bytes as it needs, or a text with its length.
+fn pack(row: &[Value], out: &mut Vec<u8>) {
+    for value in row {
+        match value {
+            Value::Null => out.push(0),
+            Value::Int(v) => {
+                let bytes = v.to_le_bytes();
+                // Trailing bytes that only repeat the sign are left out.
+                let fill = if *v < 0 { 0xff } else { 0 };
+                let length = 8 - bytes.iter().rev().take_while(|&&b| b == fill).count();
+                out.push(if *v < 0 { 32 } else { 16 } + length as u8);
+                out.extend_from_slice(&bytes[..length]);
+            }
+            Value::Big(v) => {
+                out.push(1);
+                out.extend_from_slice(&v.to_le_bytes());
+            }
+            Value::Text(text) => {
+                out.push(2);
+                out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+    }
+}
+
+/// The reverse of [`pack`].
+fn unpack(mut bytes: &[u8]) -> Vec<Value> {
+    let mut out = Vec::new();
+    while let Some((&tag, rest)) = bytes.split_first() {
+        let (value, used) = match tag {
+            1 => (rest.first_chunk().map(|b| Value::Big(u64::from_le_bytes(*b))), 8),
+            2 => {
+                let length = rest.first_chunk().map_or(0, |b| u32::from_le_bytes(*b) as usize);
+                (rest.get(4..4 + length).map(|text| String::from_utf8_lossy(text).into_owned().into()), 4 + length)
+            }
+            16..=24 | 32..=40 => {
+                let length = usize::from(tag & 15);
+                let mut full = [if tag >= 32 { 0xff } else { 0 }; 8];
+                if let Some(part) = rest.get(..length) {
+                    full[..length].copy_from_slice(part);
+                }
+                (Some(Value::Int(i64::from_le_bytes(full))), length)
+            }
+            _ => (Some(Value::Null), 0),
+        };
+        out.push(value.unwrap_or(Value::Null));
+        bytes = rest.get(used..).unwrap_or(&[]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_rows_unpack_to_themselves() {
+        let row: Vec<Value> = [0, 1, -1, 127, 128, 255, 256, -128, -129, -256, i64::MAX, i64::MIN, 1 << 62]
+            .into_iter()
+            .map(Value::Int)
+            .chain([Value::Null, Value::Big(u64::MAX), Value::name(""), Value::name("BTC/USDT"), Value::Null])
+            .collect();
+        let mut packed = Vec::new();
+        pack(&row, &mut packed);
+        assert_eq!(unpack(&packed), row);
+    }
+}
