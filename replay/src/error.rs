@@ -28,11 +28,15 @@ pub enum ReplayError {
     #[error("the journal cannot be executed: {0}")]
     Fault(#[from] Fault),
     /// A frame of replication.
-    #[error("sequence {0} is a fence of replication, which this binary does not execute: use the binary that wrote the journal")]
+    #[error(
+        "sequence {0} is a fence of replication, which this binary does not execute: use the binary that wrote the journal"
+    )]
     Fence(u64),
     /// A frame under rules that this binary does not have.
-    #[error("sequence {sequence} was executed under rules {rules}, this binary has rules {RULES_VERSION}: start a binary \
-             that has them; nothing was changed")]
+    #[error(
+        "sequence {sequence} was executed under rules {rules}, this binary has rules {RULES_VERSION}: start a binary \
+             that has them; nothing was changed"
+    )]
     Rules {
         /// Where.
         sequence: u64,
@@ -79,7 +83,9 @@ pub enum ReplayError {
         last: u64,
     },
     /// The journal ended before the sequence that it promised.
-    #[error("the journal ends after sequence {reached}, although {last} was said to be there: a writer restarted; try again")]
+    #[error(
+        "the journal ends after sequence {reached}, although {last} was said to be there: a writer restarted; try again"
+    )]
     Short {
         /// The last one that was read.
         reached: u64,
@@ -155,9 +161,15 @@ impl fmt::Display for Divergence {
             }
         }
         let by = self.binary_recorded.as_deref().unwrap_or("not known (the segment is not sealed)");
-        writeln!(f, "rules: {} in the journal, {} here; binary: {by} in the journal, {} here.",
-            self.rules_recorded, self.rules_here, self.binary_here)?;
-        write!(f, "Nothing was changed. Start the binary that wrote the journal; if it is this one, the memory or the disk of \
-                   one of the machines is at fault: run `ringbook verify --from-genesis` on another machine and keep both outputs.")
+        writeln!(
+            f,
+            "rules: {} in the journal, {} here; binary: {by} in the journal, {} here.",
+            self.rules_recorded, self.rules_here, self.binary_here
+        )?;
+        write!(
+            f,
+            "Nothing was changed. Start the binary that wrote the journal; if it is this one, the memory or the disk of \
+                   one of the machines is at fault: run `ringbook verify --from-genesis` on another machine and keep both outputs."
+        )
     }
 }

@@ -14,11 +14,10 @@
 use crate::error::ReplayError;
 use crate::verify::tell;
 use ringbook_event::{Event, events, split_command};
-use ringbook_journal::Frame;
 use ringbook_report::{FrameParts, View, reports};
 use ringbook_wire::message::{HEADER_BYTES, Header, MessageType};
 use ringbook_wire::report::{FIRST_REPORT, Place, ReportType};
-use ringbook_wire::{AccountId, KeyId, Sequence, SessionId, Term, TimestampNs};
+use ringbook_wire::{AccountId, KeyId, SessionId};
 use rustc_hash::FxHashMap;
 use zerocopy::FromBytes;
 
@@ -191,7 +190,7 @@ impl LedgerCheck {
     }
 
     /// Compares a frame with what the ledger says of its sequence.
-    pub fn frame(&mut self, frame: &Frame<'_>) {
+    pub fn frame(&mut self, frame: &FrameParts<'_>) {
         let Ok((origin, header, message)) = split_command(frame.command) else { return };
         let body = message.get(HEADER_BYTES..).unwrap_or_default();
         let once = [MessageType::NewOrder, MessageType::Deposit, MessageType::Withdraw].map(|kind| kind as u8);
@@ -218,14 +217,7 @@ impl LedgerCheck {
     }
 
     /// Each report that was received must be among those that the frame yields, as often as it was received.
-    fn compare_reports(&mut self, frame: &Frame<'_>, key: KeyId, received: &[Received]) {
-        let parts = FrameParts {
-            sequence: Sequence(frame.sequence.0),
-            time: TimestampNs(frame.time_ns),
-            term: Term(frame.term),
-            command: frame.command,
-            events: frame.events,
-        };
+    fn compare_reports(&mut self, frame: &FrameParts<'_>, key: KeyId, received: &[Received]) {
         let everything = View {
             first_account: AccountId(0),
             last_account: AccountId(u32::MAX),
@@ -235,7 +227,7 @@ impl LedgerCheck {
         };
         let mut derived = std::mem::take(&mut self.derived);
         derived.clear();
-        let complete = reports(&parts, &everything, &mut |report| derived.push((0, report_digest(report)))).is_ok();
+        let complete = reports(frame, &everything, &mut |report| derived.push((0, report_digest(report)))).is_ok();
         for (number, digest) in received {
             if !complete || !derived.iter().any(|(_, known)| known == digest) {
                 self.claims[*number as usize].different = true;
@@ -252,7 +244,10 @@ impl LedgerCheck {
                 unchecked[number as usize] = sequence <= after;
                 if sequence > after {
                     let claim = self.claims[number as usize];
-                    tell(findings, format!("{}: answered at sequence {sequence}, the journal ends at {last}", name(&claim)));
+                    tell(
+                        findings,
+                        format!("{}: answered at sequence {sequence}, the journal ends at {last}", name(&claim)),
+                    );
                 }
             }
         }
@@ -287,10 +282,7 @@ fn name(claim: &Claim) -> String {
 }
 
 fn needs_effect(kind: u8) -> bool {
-    matches!(
-        MessageType::from_code(kind),
-        Some(MessageType::NewOrder | MessageType::Deposit | MessageType::Withdraw)
-    )
+    matches!(MessageType::from_code(kind), Some(MessageType::NewOrder | MessageType::Deposit | MessageType::Withdraw))
 }
 
 /// Whether a report says that the request had effect, now or earlier.
@@ -312,4 +304,73 @@ fn caused_effect(event_bytes: &[u8]) -> bool {
         Event::Transfer(transfer) => transfer.header.b == 0,
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringbook_event::{Accepted, Origin, Record};
+    use ringbook_wire::message::{Message, NewOrder};
+    use ringbook_wire::{Amount, ClientOrderId, OrderId, Price, Qty, Sequence, SymbolId, Term, TimestampNs};
+    use zerocopy::IntoBytes;
+
+    const SESSION: SessionId = SessionId::new(KeyId(2), 1);
+
+    /// An engine that forgets would accept one order twice; this one cannot, so the frames are made by hand.
+    fn accepted(sequence: u64, client_id: u64) -> (Vec<u8>, Vec<u8>, u64) {
+        let order = NewOrder { client_id: ClientOrderId([client_id, 0]), account: AccountId(20), ..NewOrder::new(9) };
+        let event = Accepted {
+            header: Accepted::header(1, 1, 20),
+            order: OrderId(sequence),
+            symbol: SymbolId(1),
+            stp: 1,
+            reserved: [0; 3],
+            price: Price(5),
+            quantity: Qty(1),
+            hold: Amount(5),
+        };
+        let command = [Origin::session(SESSION).as_bytes(), order.as_bytes()].concat();
+        (command, event.as_bytes().to_vec(), sequence)
+    }
+
+    fn parts((command, events, sequence): &(Vec<u8>, Vec<u8>, u64)) -> FrameParts<'_> {
+        let (sequence, time, term) = (Sequence(*sequence), TimestampNs(1), Term(1));
+        FrameParts { sequence, time, term, command, events }
+    }
+
+    fn acked(frame: &FrameParts<'_>) -> AckedRequest {
+        let (first_account, last_account) = (AccountId(20), AccountId(20));
+        let view = View { first_account, last_account, own_only: false, key: KeyId(2), session: SESSION };
+        let mut told = Vec::new();
+        reports(frame, &view, &mut |report| told.push(report.to_vec())).unwrap();
+        AckedRequest { session: SESSION.0, message: frame.command[16..].to_vec(), reports: told }
+    }
+
+    fn outcome(ledger: &[AckedRequest], frames: &[FrameParts<'_>]) -> LedgerOutcome {
+        let mut check = LedgerCheck::load(&mut ledger.iter().cloned().map(Ok)).unwrap();
+        frames.iter().for_each(|frame| check.frame(frame));
+        check.finish(0, 100, &mut Vec::new())
+    }
+
+    #[test]
+    fn an_order_that_was_accepted_twice_is_doubled() {
+        let (first, other, again) = (accepted(5, 1), accepted(6, 2), accepted(7, 1));
+        let (first, other, again) = (parts(&first), parts(&other), parts(&again));
+        let ledger = [acked(&first), acked(&other)];
+        let fine = LedgerOutcome { acked: 2, ..LedgerOutcome::default() };
+        assert_eq!(outcome(&ledger, &[first, other]), fine);
+        assert_eq!(outcome(&ledger, &[first, other, again]), LedgerOutcome { doubled: 1, ..fine });
+        assert_eq!(outcome(&ledger, &[first]), LedgerOutcome { missing: 1, ..fine });
+        // Acknowledged twice and accepted twice: doubled once.
+        let twice = [acked(&first), acked(&again)];
+        assert_eq!(outcome(&twice, &[first, other, again]), LedgerOutcome { doubled: 1, ..fine });
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_read_is_an_error() {
+        let mut broken = [Err("line 3".to_owned())].into_iter();
+        assert!(matches!(LedgerCheck::load(&mut broken), Err(ReplayError::Ledger(_))));
+        let mut short = [Ok(AckedRequest { message: vec![1], ..AckedRequest::default() })].into_iter();
+        assert!(matches!(LedgerCheck::load(&mut short), Err(ReplayError::Ledger(_))));
+    }
 }

@@ -26,6 +26,6 @@ pub use error::{Divergence, ReplayError};
 pub use execute::Executor;
 pub use ledger::{AckLedger, AckedRequest, LedgerOutcome};
 pub use recover::{BeyondEnd, Progress, RecoverOptions, Recovered, Stage, recover};
-pub use source::{Folder, History, binding_of, chain_of};
+pub use source::{Folder, History, binding_of, chain_of, parts_of};
 pub use time_travel::{StateAt, state_at};
 pub use verify::{Verified, VerifyOptions, verify};

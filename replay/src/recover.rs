@@ -178,7 +178,10 @@ fn belongs(reader: &mut Reader, header: &Header, history: &History) -> Result<()
         return Err("it belongs to another journal; it is not used. Move it away".to_owned());
     }
     if binding.shard != history.shard {
-        return Err(format!("it is of shard {}, the journal of shard {}; it is not used", binding.shard, history.shard));
+        return Err(format!(
+            "it is of shard {}, the journal of shard {}; it is not used",
+            binding.shard, history.shard
+        ));
     }
     reader.seek(Sequence(header.sequence));
     let frame = match reader.next(Sequence(header.sequence)) {
@@ -199,12 +202,7 @@ fn belongs(reader: &mut Reader, header: &Header, history: &History) -> Result<()
 }
 
 /// Snapshots of this journal above its end: refused, or noted. Damaged and foreign ones are only noted.
-fn check_beyond(
-    store: &Store,
-    last: u64,
-    history: &History,
-    policy: BeyondEnd,
-) -> Result<Vec<Rejected>, ReplayError> {
+fn check_beyond(store: &Store, last: u64, history: &History, policy: BeyondEnd) -> Result<Vec<Rejected>, ReplayError> {
     let mut rejected = Vec::new();
     for sequence in store.sequences()?.into_iter().rev().filter(|&sequence| sequence > last) {
         let path = store.path_of(sequence);

@@ -3,6 +3,7 @@
 use crate::error::ReplayError;
 use ringbook_journal::format::identity::{IDENTITY_NAME, Identity};
 use ringbook_journal::{Frame, Journal, Reader, Sequence};
+use ringbook_report::FrameParts;
 use ringbook_snapshot::{Binding, Store};
 use std::path::{Path, PathBuf};
 
@@ -23,18 +24,23 @@ impl From<&Journal> for History {
 
 /// The value that binds a frame to all frames before it.
 pub fn chain_of(frame: &Frame<'_>) -> u32 {
-    frame.crc
+    frame.chain
+}
+
+/// The frame as reports derive from it.
+pub fn parts_of<'a>(frame: &Frame<'a>) -> FrameParts<'a> {
+    FrameParts {
+        sequence: ringbook_wire::Sequence(frame.sequence.0),
+        time: ringbook_wire::TimestampNs(frame.time_ns),
+        term: ringbook_wire::Term(frame.term),
+        command: frame.command,
+        events: frame.events,
+    }
 }
 
 /// What a snapshot after this frame is bound to.
 pub fn binding_of(frame: &Frame<'_>, history: &History) -> Binding {
-    Binding {
-        uuid: history.uuid,
-        term: frame.term,
-        time: frame.time_ns,
-        chain: chain_of(frame),
-        shard: history.shard,
-    }
+    Binding { uuid: history.uuid, term: frame.term, time: frame.time_ns, chain: chain_of(frame), shard: history.shard }
 }
 
 /// A data folder that is read from outside, with or without a running exchange.

@@ -7,7 +7,7 @@ use crate::error::{Divergence, ReplayError};
 use crate::execute::Executor;
 use crate::ledger::{AckLedger, LedgerCheck, LedgerOutcome};
 use crate::recover::start_at;
-use crate::source::{Folder, History, binding_of};
+use crate::source::{Folder, History, binding_of, parts_of};
 use ringbook_core::Engine;
 use ringbook_event::events;
 use ringbook_journal::{Reader, Sequence};
@@ -110,7 +110,7 @@ pub fn verify(
             }
         };
         if let Some(ledger) = &mut ledger {
-            ledger.frame(&frame);
+            ledger.frame(&parts_of(&frame));
         }
         if let Err(error) = executor.step(&frame) {
             report.mismatch(with_binary(error, folder).to_string());
@@ -128,7 +128,8 @@ pub fn verify(
     }
     for header in snapshots.iter().filter(|header| header.sequence > last && header.binding.uuid == history.uuid) {
         let sequence = header.sequence;
-        report.mismatch(format!("snapshot {sequence}: it lies beyond the journal's end at {last}: segments are missing"));
+        report
+            .mismatch(format!("snapshot {sequence}: it lies beyond the journal's end at {last}: segments are missing"));
     }
     if let Some(ledger) = ledger {
         report.ledger = Some(ledger.finish(report.started_after, reached, &mut report.findings));
@@ -184,9 +185,11 @@ fn compare_snapshot(header: &Header, executor: &Executor, bound: bool, report: &
     let sequence = header.sequence;
     report.snapshots_checked += 1;
     if !bound {
-        report.mismatch(format!("snapshot {sequence}: it is bound to another journal or another history than this one"));
+        report
+            .mismatch(format!("snapshot {sequence}: it is bound to another journal or another history than this one"));
     } else if executor.engine().state_hash() != header.state_hash {
-        report.mismatch(format!("snapshot {sequence}: its state is not the one that the journal gives at its sequence"));
+        report
+            .mismatch(format!("snapshot {sequence}: its state is not the one that the journal gives at its sequence"));
     }
 }
 

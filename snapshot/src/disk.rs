@@ -88,10 +88,7 @@ impl Disk for RealDisk {
             Err(error) => return Err(error),
         };
         // A name that is not UTF-8 is none of ours.
-        entries
-            .map(|entry| Ok(entry?.file_name().into_string().ok()))
-            .filter_map(Result::transpose)
-            .collect()
+        entries.map(|entry| Ok(entry?.file_name().into_string().ok())).filter_map(Result::transpose).collect()
     }
 
     fn read(&self, path: &Path) -> io::Result<AlignedVec<ALIGNMENT>> {

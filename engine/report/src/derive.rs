@@ -14,9 +14,7 @@ use crate::writer::ReportWriter;
 use ringbook_event::{Event, EventError, Rejected, SplitError, events, split_command};
 use ringbook_wire::message::{Amend, Cancel, Deposit, Message, MessageType, NewOrder, Withdraw};
 use ringbook_wire::report::{self, Place};
-use ringbook_wire::{
-    AccountId, KeyId, Liquidity, OrderId, Sequence, SessionId, SymbolId, Term, TimestampNs,
-};
+use ringbook_wire::{AccountId, KeyId, Liquidity, OrderId, Sequence, SessionId, SymbolId, Term, TimestampNs};
 
 /// What one session hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +74,9 @@ pub enum ReportError {
         source: EventError,
     },
     /// An event that only another command can cause.
-    #[error("sequence {0}: an ACCEPTED that is not in the frame of a NEW_ORDER: the journal was written by something else")]
+    #[error(
+        "sequence {0}: an ACCEPTED that is not in the frame of a NEW_ORDER: the journal was written by something else"
+    )]
     NotAnOrder(u64),
 }
 
@@ -341,4 +341,3 @@ fn named(message: &[u8]) -> OrderId {
         _ => OrderId(0),
     }
 }
-

@@ -29,6 +29,7 @@ use ringbook_wire::report::{Challenge, LoggedOut, LogonAccepted, Resumed, Server
 use ringbook_wire::{BusyReason, KeyId, Sequence, SessionError, SessionId, Term, TimestampNs, order_flags};
 use rustc_hash::FxHashMap;
 use rustix::event::epoll;
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zerocopy::{FromBytes, IntoBytes};
 
+/// Sockets that one poll serves.
+const READY_AT_ONCE: usize = 256;
 const LISTENER: u64 = u64::MAX;
 const WAKER: u64 = u64::MAX - 1;
 /// Frames whose reports are derived in one poll.
@@ -92,8 +95,6 @@ pub struct WorkerParts {
     pub shard: u32,
     /// Term.
     pub term: Term,
-    /// Notified when commands were published, if the engine has a thread of its own.
-    pub published: Option<Wake>,
 }
 
 struct Slot {
@@ -109,7 +110,7 @@ pub struct Worker {
     listener: TcpListener,
     address: SocketAddr,
     epoll: Arc<OwnedFd>,
-    events: Vec<epoll::Event>,
+    events: Vec<(u64, epoll::EventFlags)>,
     eventfd: Arc<OwnedFd>,
     wake: Wake,
     limits: Limits,
@@ -204,7 +205,7 @@ impl Worker {
             listener,
             address,
             epoll: Arc::new(epoll_fd),
-            events: Vec::with_capacity(256),
+            events: Vec::with_capacity(READY_AT_ONCE),
             eventfd,
             wake,
             limits: parts.limits,
@@ -217,7 +218,7 @@ impl Worker {
             grace,
             stamps: parts.stamps,
             engine: parts.engine,
-            published: parts.published,
+            published: None,
             slots: Vec::new(),
             free: Vec::new(),
             sessions: FxHashMap::default(),
@@ -255,6 +256,11 @@ impl Worker {
         Waiter { epoll: self.epoll.clone() }
     }
 
+    /// Whom to notify when commands were published, if the engine has a thread of its own.
+    pub fn set_published(&mut self, wake: Wake) {
+        self.published = Some(wake);
+    }
+
     /// Counters.
     pub fn stats(&self) -> Arc<GatewayStats> {
         self.stats.clone()
@@ -274,16 +280,16 @@ impl Worker {
     pub fn poll_in(&mut self) -> usize {
         self.events.clear();
         let zero = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-        let events = rustix::buffer::spare_capacity(&mut self.events);
-        if epoll::wait(&*self.epoll, events, Some(&zero)).is_err() {
+        let mut ready = [const { MaybeUninit::<epoll::Event>::uninit() }; READY_AT_ONCE];
+        let Ok((ready, _)) = epoll::wait(&*self.epoll, &mut ready, Some(&zero)) else {
             return 0;
-        }
+        };
+        self.events.extend(ready.iter().map(|event| (event.data.u64(), event.flags)));
         let mut work = 0;
         let arrived = if self.events.is_empty() { 0 } else { mono_ns() };
         for at in 0..self.events.len() {
-            let event = self.events[at];
-            let flags = event.flags;
-            match event.data.u64() {
+            let (token, flags) = self.events[at];
+            match token {
                 LISTENER => work += self.accept(arrived),
                 WAKER => {
                     let mut count = [0u8; 8];

@@ -35,12 +35,14 @@ pub struct MySqlSink {
 
 impl MySqlSink {
     /// A sink for a URL `mysql://user:password@host:port/database?require_ssl=true`; connects on first use.
+    /// `ssl_ca=PATH` (Ringbook's own parameter) names a PEM file of an authority of one's own and implies TLS.
     ///
     /// # Errors
     /// The URL is not one, or names no database.
     pub fn new(url: &str) -> Result<Self, SinkError> {
         let away = |text: String| SinkError::Away(text);
-        let opts = Opts::from_url(url).map_err(|e| {
+        let (url, authority) = take_ssl_ca(url);
+        let opts = Opts::from_url(&url).map_err(|e| {
             away(format!("not a MySQL URL ({e}); it looks like mysql://USER:PASSWORD@HOST:3306/DATABASE?require_ssl=true, with special characters of the password as %XX"))
         })?;
         let Some(database) = opts.db_name().filter(|name| !name.is_empty()) else {
@@ -53,12 +55,13 @@ impl MySqlSink {
             .enable_all()
             .build()
             .map_err(|e| away(format!("cannot start the runtime for MySQL: {e}")))?;
-        let opts: Opts = OptsBuilder::from_opts(opts)
-            .setup(SESSION.to_vec())
-            .stmt_cache_size(256)
-            .prefer_socket(false)
-            .tcp_nodelay(true)
-            .into();
+        let mut builder = OptsBuilder::from_opts(opts.clone());
+        if let Some(path) = authority {
+            let ssl = opts.ssl_opts().cloned().unwrap_or_default();
+            builder = builder.ssl_opts(ssl.with_root_certs(vec![std::path::PathBuf::from(path).into()]));
+        }
+        let opts: Opts =
+            builder.setup(SESSION.to_vec()).stmt_cache_size(256).prefer_socket(false).tcp_nodelay(true).into();
         Ok(Self {
             runtime,
             opts,
@@ -142,11 +145,19 @@ impl Drop for MySqlSink {
     }
 }
 
+/// Takes `ssl_ca=PATH` out of a URL's parameters.
+fn take_ssl_ca(url: &str) -> (String, Option<String>) {
+    let Some((head, query)) = url.split_once('?') else { return (url.into(), None) };
+    let (own, rest): (Vec<&str>, Vec<&str>) = query.split('&').partition(|p| p.starts_with("ssl_ca="));
+    let path = own.first().and_then(|p| p.strip_prefix("ssl_ca=")).map(str::to_owned);
+    (if rest.is_empty() { head.into() } else { format!("{head}?{}", rest.join("&")) }, path)
+}
+
 /// What a failed attempt to connect says to people.
 fn connect_error(label: &str, error: &Error) -> SinkError {
     let remedy = match error {
         Error::Server(e) if matches!(e.code, 1045 | 1698 | 2061) => {
-            "wrong user or password: check both in the URL (special characters of the password as %XX)"
+            "wrong user or password (special characters as %XX in the URL), or MariaDB takes TLS only: add ?require_ssl=true"
         }
         Error::Server(e) if matches!(e.code, 1044 | 1142) => {
             "the user may not use this database: GRANT ALL ON it to the user"
@@ -154,10 +165,11 @@ fn connect_error(label: &str, error: &Error) -> SinkError {
         Error::Server(e) if e.code == 1040 => {
             "the server has too many connections: raise max_connections or close some"
         }
+        Error::Server(e) if e.code == 3159 => "the server takes TLS connections only: add ?require_ssl=true to the URL",
         Error::Server(e) if e.code == 1130 => "the server does not let this machine in: create the user for this host",
         Error::Server(_) => "see the server's log",
-        Error::Io(mysql_async::IoError::Tls(_)) => {
-            "TLS failed: check the server's certificate and the URL's verify_ca / built_in_roots"
+        Error::Io(e) if matches!(e, mysql_async::IoError::Tls(_)) || e.to_string().contains("certificate") => {
+            "TLS failed: check the server's certificate; ssl_ca=PATH names an authority of your own, verify_ca=false checks nothing"
         }
         Error::Io(_) => "cannot reach the server: is it running, is host:port right, is a firewall in between?",
         Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer) => {
@@ -266,22 +278,6 @@ impl Sink for MySqlSink {
     }
 
     fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, SinkError> {
-        if values.len() > 20 && std::env::var("TEXTP").is_ok() {
-            let mut text = String::with_capacity(sql.len() + values.len() * 12);
-            let mut it = values.iter();
-            for part in sql.split_inclusive('?') {
-                if let Some(p) = part.strip_suffix('?') {
-                    text.push_str(p);
-                    match it.next() {
-                        Some(Value::Int(v)) => { use std::fmt::Write; let _ = write!(text, "{v}"); }
-                        Some(Value::Text(t)) => { text.push('\''); text.push_str(t); text.push('\''); }
-                        Some(Value::Big(v)) => { use std::fmt::Write; let _ = write!(text, "{v}"); }
-                        _ => text.push_str("NULL"),
-                    }
-                } else { text.push_str(part); }
-            }
-            return self.run(async |c| { c.query_drop(text).await?; Ok(c.affected_rows()) });
-        }
         let params = params(values);
         self.run(async |c| {
             c.exec_drop(sql, params).await?;

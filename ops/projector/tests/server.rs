@@ -124,6 +124,53 @@ impl ringbook_projector::FrameSource for Slow {
     }
 }
 
+/// Certificates of a passing test: an authority and a server's certificate signed by it, made with openssl.
+fn certificates(dir: &Path) {
+    let openssl = |args: &str| {
+        let out = Command::new("openssl")
+            .args(args.split(' '))
+            .current_dir(dir)
+            .output()
+            .expect("openssl is installed (scripts/test installs it)");
+        assert!(out.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&out.stderr));
+    };
+    std::fs::write(dir.join("san"), "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n").unwrap();
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=test-authority");
+    openssl("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=127.0.0.1");
+    openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.pem");
+}
+
+#[test]
+fn tls_checks_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let server = Server { dir: &folder.path().join("server") };
+    let url = server.script("start");
+    server.script("pause");
+    let (key, cert) = (folder.path().join("server.key"), folder.path().join("server.pem"));
+    std::fs::write(
+        folder.path().join("server/mariadb/extra"),
+        format!("--ssl-cert={}\n--ssl-key={}\n--require-secure-transport=1\n", cert.display(), key.display()),
+    )
+    .unwrap();
+    assert_eq!(server.script("start"), url);
+    let error = open(&url).unwrap().connect().unwrap_err().to_string();
+    assert!(error.contains("require_ssl"), "{error}");
+    let error = open(&format!("{url}?require_ssl=true")).unwrap().connect().unwrap_err().to_string();
+    assert!(error.contains("ssl_ca"), "{error}");
+    open(&format!("{url}?require_ssl=true&verify_ca=false")).unwrap().connect().unwrap();
+    let mut sink = open(&format!("{url}?ssl_ca={}", folder.path().join("ca.pem").display())).unwrap();
+    sink.connect().unwrap();
+    ringbook_projector::set_up(sink.as_mut(), 0).unwrap();
+    assert!(
+        common::text(
+            sink.as_mut(),
+            "SELECT VARIABLE_VALUE FROM information_schema.session_status WHERE VARIABLE_NAME = 'Ssl_version'"
+        )
+        .starts_with("TLS")
+    );
+}
+
 /// A projector may be started before its server.
 #[test]
 fn a_projector_waits_for_a_server_that_is_not_there() {

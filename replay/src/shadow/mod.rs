@@ -41,8 +41,10 @@ pub enum QueryError {
     #[error("there is no account {0}")]
     UnknownAccount(u32),
     /// The sequence is too far back to be answered from memory.
-    #[error("the book at sequence {asked} is not in memory any more, the oldest is {oldest}; `ringbook state --at {asked}` \
-             reads it from the journal")]
+    #[error(
+        "the book at sequence {asked} is not in memory any more, the oldest is {oldest}; `ringbook state --at {asked}` \
+             reads it from the journal"
+    )]
     TooOld {
         /// What was asked for.
         asked: u64,

@@ -336,7 +336,9 @@ impl Agent {
             }
             outcome => {
                 let why = outcome.err().unwrap_or_default();
-                tracing::error!("a snapshot was not taken: {why}. Older snapshots are still there; the next try is in a minute");
+                tracing::error!(
+                    "a snapshot was not taken: {why}. Older snapshots are still there; the next try is in a minute"
+                );
                 add(&metrics.snapshot_failures, 1);
                 self.not_before = Some(Instant::now() + SNAPSHOT_RETRY);
                 Err(QueryError::Snapshot(why))

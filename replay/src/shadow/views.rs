@@ -60,9 +60,8 @@ impl Shadow {
 
     /// All symbols by id.
     pub fn symbols(&self) -> Vec<SymbolInfo> {
-        let best = |view: &SymbolView, side| {
-            self.engine().depth(view.symbol, side, 1).first().map(|(price, _)| price.0)
-        };
+        let best =
+            |view: &SymbolView, side| self.engine().depth(view.symbol, side, 1).first().map(|(price, _)| price.0);
         let info = |view: SymbolView| SymbolInfo {
             bid: best(&view, ringbook_wire::Side::Buy),
             ask: best(&view, ringbook_wire::Side::Sell),

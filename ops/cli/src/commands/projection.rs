@@ -1,0 +1,322 @@
+//! `ringbook projection …` and `ringbook project`: the read models, beside a running or stopped exchange.
+
+use super::DataArgs;
+use crate::config::projection_url;
+use crate::output::{could_not, print, verdict};
+use crate::serve;
+use clap::Subcommand;
+use ringbook_journal::{FollowerSlot, LiveJournal, Reader, Sequence};
+use ringbook_projector::{Frame, FrameSource, Progress, Sink, SourceError, StateRows};
+use ringbook_replay::{Folder, state_at};
+use serde_json::json;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Which data folder and which database.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TargetArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// `sqlite` (in the data folder), a path, or mysql://user:password@host/database
+    #[arg(long, value_name = "URL", default_value = "sqlite")]
+    projection: String,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum ProjectionCommand {
+    /// How far the rows are
+    #[command(after_help = "Example:\n  ringbook projection status --json")]
+    Status(TargetArgs),
+    /// Builds all tables anew from the journal, then swaps them in
+    #[command(after_help = "Example:\n  ringbook projection rebuild --projection mysql://user:password@host/ringbook")]
+    Rebuild(TargetArgs),
+    /// Compares every row with the journal and with the replayed state, and the control sums of each asset
+    #[command(after_help = "Example:\n  ringbook projection verify --json")]
+    Verify(TargetArgs),
+    /// Tries dead letters again
+    #[command(after_help = "Example:\n  ringbook projection requeue")]
+    Requeue(TargetArgs),
+}
+
+/// Arguments of `ringbook project`.
+#[derive(Debug, clap::Args)]
+#[command(
+    about = "The projector as a process of its own, beside a running or stopped exchange",
+    after_help = "Example:\n  ringbook serve --projection none & ringbook project --projection mysql://user:password@host/ringbook"
+)]
+pub struct ProjectArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// End when everything committed so far is in the rows
+    #[arg(long)]
+    once: bool,
+}
+
+/// Runs `ringbook projection`.
+pub fn run(command: ProjectionCommand) -> ExitCode {
+    let result = match command {
+        ProjectionCommand::Status(args) => status(&args),
+        ProjectionCommand::Rebuild(args) => rebuild(&args),
+        ProjectionCommand::Verify(args) => verify(&args),
+        ProjectionCommand::Requeue(args) => requeue(&args),
+    };
+    result.unwrap_or_else(could_not)
+}
+
+/// The committed journal, read from outside.
+struct Outside {
+    folder: Folder,
+    reader: Reader,
+    live: Option<LiveJournal>,
+    slot: Option<FollowerSlot>,
+    follows: bool,
+}
+
+impl Outside {
+    /// `follows`: take a follower slot, so that retention waits for us.
+    fn new(folder: &Folder, follows: bool) -> Result<Self, String> {
+        let first = folder.first_sequence().map_err(|error| error.to_string())?.max(1);
+        let reader = folder.reader(first).map_err(|error| error.to_string())?;
+        let live = LiveJournal::attach(&folder.journal(), folder.tails()).ok();
+        Ok(Self { folder: folder.clone(), reader, live, slot: None, follows })
+    }
+
+    /// The writer went away or came anew: open again where we were.
+    fn reopen(&mut self) -> Result<(), SourceError> {
+        let next = self.reader.next_sequence().0;
+        self.slot = None;
+        self.live = LiveJournal::attach(&self.folder.journal(), self.folder.tails()).ok();
+        self.reader = self.folder.reader(next).map_err(|error| SourceError(error.to_string()))?;
+        self.take_slot(next.saturating_sub(1));
+        Ok(())
+    }
+
+    fn take_slot(&mut self, passed: u64) {
+        if self.follows && self.slot.is_none() {
+            self.slot = self.live.as_ref().and_then(|live| live.follow("projector", Sequence(passed)));
+        }
+    }
+
+    fn committed(&self) -> Option<u64> {
+        self.reader.committed().ok().map(|sequence| sequence.0)
+    }
+}
+
+impl FrameSource for Outside {
+    fn seek(&mut self, sequence: u64) -> Result<(), SourceError> {
+        let first = self.folder.first_sequence().map_err(|error| SourceError(error.to_string()))?;
+        if sequence < first {
+            return Err(SourceError(format!(
+                "sequence {sequence} is archived (the journal begins at {first}); run `ringbook projection rebuild`"
+            )));
+        }
+        self.reader.seek(Sequence(sequence));
+        self.take_slot(sequence.saturating_sub(1));
+        Ok(())
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let next = self.reader.next_sequence().0;
+            match self.reader.committed() {
+                Ok(committed) if committed.0 >= next => {
+                    let frame = self.reader.next(committed).map_err(|error| SourceError(error.to_string()))?;
+                    return Ok(frame.map(|frame| serve::projector_frame(&frame)));
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    // A writer that restarts needs a moment; the journal itself is checked again when it is back.
+                    std::thread::sleep(Duration::from_millis(50));
+                    if let Err(error) = self.reopen() {
+                        tracing::debug!(%error, "the journal is not there yet");
+                    }
+                }
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn head(&self) -> Option<u64> {
+        self.committed()
+    }
+
+    fn passed(&mut self, sequence: u64) {
+        if let (Some(slot), Some(live)) = (&self.slot, &self.live)
+            && !slot.passed(Sequence(sequence), live.clock_ns())
+        {
+            self.slot = None;
+            self.take_slot(sequence);
+        }
+    }
+}
+
+fn open(args: &TargetArgs) -> Result<(Folder, Box<dyn Sink>, u32), String> {
+    let folder = args.data.folder()?;
+    let shard = folder.history().map_err(|error| error.to_string())?.shard;
+    let url = projection_url(&args.projection, &args.data.data)
+        .ok_or("--projection none: name a database: sqlite, a path, or mysql://…")?;
+    let sink = ringbook_projector::open(&url).map_err(|error| error.to_string())?;
+    Ok((folder, sink, shard))
+}
+
+fn status(args: &TargetArgs) -> Result<ExitCode, String> {
+    let (folder, mut sink, _) = open(args)?;
+    let status = ringbook_projector::status(sink.as_mut()).map_err(|error| error.to_string())?;
+    let head = Outside::new(&folder, false)?.committed().unwrap_or(0);
+    let (sequence, time_ns) = status.position.map_or((0, 0), |position| (position.sequence, position.time_ns));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+    let lag_frames = head.saturating_sub(sequence);
+    let lag_seconds = if lag_frames == 0 { 0.0 } else { now.saturating_sub(time_ns) as f64 / 1e9 };
+    let rows: serde_json::Map<_, _> = status.rows.iter().map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect();
+    let value = json!({
+        "sequence": sequence,
+        "lag_frames": lag_frames,
+        "lag_seconds": lag_seconds,
+        "dead_letters": status.dead_letters,
+        "differences": null,
+        "rows": rows,
+        "database": status.label,
+    });
+    print(args.data.json, &value, || {
+        format!(
+            "{}: at sequence {sequence} of {head}, {lag_frames} frames ({lag_seconds:.1} s) behind, {} dead letters",
+            status.label, status.dead_letters
+        )
+    });
+    Ok(verdict(status.dead_letters == 0))
+}
+
+fn rebuild(args: &TargetArgs) -> Result<ExitCode, String> {
+    let (folder, mut sink, shard) = open(args)?;
+    let first = folder.first_sequence().map_err(|error| error.to_string())?;
+    if first > 1 {
+        return Err(format!(
+            "the journal begins at {first}: bring its archive back before rebuilding, or keep the present tables"
+        ));
+    }
+    let mut source = Outside::new(&folder, true)?;
+    let options = serve::projector_options(&args.data.data, shard);
+    let progress = Progress::default();
+    let rebuilt = ringbook_projector::rebuild(&mut source, sink.as_mut(), &options, None, &progress)
+        .map_err(|error| error.to_string())?;
+    let value = json!({
+        "sequence": rebuilt.position.sequence,
+        "first_sequence": rebuilt.first_sequence,
+        "rows": rebuilt.rows,
+        "dead_letters": rebuilt.dead_letters,
+        "lag_frames": source.committed().unwrap_or(0).saturating_sub(rebuilt.position.sequence),
+        "differences": null,
+    });
+    print(args.data.json, &value, || {
+        format!("rebuilt to sequence {}: {} rows, {} dead letters", rebuilt.position.sequence, rebuilt.rows, rebuilt.dead_letters)
+    });
+    Ok(verdict(rebuilt.dead_letters == 0))
+}
+
+/// Balances and open orders of the replayed state.
+fn state_rows(folder: &Folder, sequence: u64) -> Option<StateRows> {
+    let state = state_at(folder, Some(sequence), &mut |_, _| {})
+        .map_err(|error| eprintln!("ringbook: the state at {sequence} cannot be replayed: {error}"))
+        .ok()?;
+    let engine = state.engine;
+    let mut rows = StateRows::default();
+    for account in engine.account_ids() {
+        for b in engine.balances(account).unwrap_or_default() {
+            rows.balances.push((account.0, b.asset.0, b.available.0, b.held.0));
+        }
+        for order in engine.open_orders(account) {
+            rows.open_orders.push((order.order.0, order.remaining.0, order.filled.0));
+        }
+    }
+    Some(rows)
+}
+
+fn verify(args: &TargetArgs) -> Result<ExitCode, String> {
+    let (folder, mut sink, _) = open(args)?;
+    let mut source = Outside::new(&folder, false)?;
+    let verified =
+        ringbook_projector::verify(&mut source, sink.as_mut(), None, |sequence| state_rows(&folder, sequence))
+            .map_err(|error| error.to_string())?;
+    let dead_letters = ringbook_projector::status(sink.as_mut()).map_err(|error| error.to_string())?.dead_letters;
+    let head = source.committed().unwrap_or(0);
+    for difference in &verified.first {
+        eprintln!("{} {:?} {}: {}", difference.table, difference.kind, difference.key, difference.text);
+    }
+    let sums: Vec<_> = verified
+        .sums
+        .iter()
+        .map(|sum| json!({ "name": sum.name, "expected": sum.expected.to_string(), "found": sum.found.to_string(), "equal": sum.expected == sum.found }))
+        .collect();
+    let value = json!({
+        "sequence": verified.position.sequence,
+        "lag_frames": head.saturating_sub(verified.position.sequence),
+        "dead_letters": dead_letters,
+        "differences": verified.differences,
+        "rows": verified.rows,
+        "control_sums": sums,
+    });
+    print(args.data.json, &value, || {
+        let mut lines = vec![format!(
+            "at sequence {}: {} rows compared, {} differences, {dead_letters} dead letters",
+            verified.position.sequence, verified.rows, verified.differences
+        )];
+        for sum in &verified.sums {
+            let mark = if sum.expected == sum.found { "equal" } else { "DIFFERENT" };
+            lines.push(format!("  {:32} {:>28} {:>28}  {mark}", sum.name, sum.expected, sum.found));
+        }
+        lines.join("\n")
+    });
+    Ok(verdict(verified.differences == 0))
+}
+
+fn requeue(args: &TargetArgs) -> Result<ExitCode, String> {
+    let (_, mut sink, shard) = open(args)?;
+    let requeued = ringbook_projector::requeue(sink.as_mut(), shard).map_err(|error| error.to_string())?;
+    let value = json!({
+        "written": requeued.written, "superseded": requeued.superseded, "dead_letters": requeued.refused,
+    });
+    print(args.data.json, &value, || {
+        format!("{} written, {} were superseded, {} refused again", requeued.written, requeued.superseded, requeued.refused)
+    });
+    Ok(verdict(requeued.refused == 0))
+}
+
+/// Runs `ringbook project`.
+pub fn project(args: ProjectArgs) -> ExitCode {
+    serve::log_to_stderr();
+    match try_project(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => could_not(error),
+    }
+}
+
+fn try_project(args: &ProjectArgs) -> Result<(), String> {
+    let (folder, sink, shard) = open(&args.target)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    serve::stop_on_signals(&stop)?;
+    let source = Outside::new(&folder, true)?;
+    let target = args.once.then(|| source.committed().unwrap_or(0));
+    std::fs::create_dir_all(args.target.data.data.join("dead-letters"))
+        .map_err(|error| format!("dead-letters in {}: {error}", args.target.data.data.display()))?;
+    let options = serve::projector_options(&args.target.data.data, shard);
+    let progress: Arc<Progress> = Arc::default();
+    let thread = ringbook_projector::spawn(source, sink, options, stop.clone(), progress.clone())
+        .map_err(|error| format!("no thread for the projector: {error}"))?;
+    while !stop.load(Ordering::Acquire) && !thread.is_finished() {
+        if target.is_some_and(|target| progress.sequence() >= target) {
+            stop.store(true, Ordering::Release);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    match thread.join() {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("the projector has panicked; its rows and progress are consistent: start it again".into()),
+    }
+}

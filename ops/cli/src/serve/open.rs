@@ -1,0 +1,163 @@
+//! Opening a data folder: lock, tail rule, recovery, and the first commands of a new journal.
+
+use crate::config::{Config, MAX_EVENT_BYTES, MAX_FRAME_BYTES};
+use crate::{demo, init, output};
+use ringbook_client::Key;
+use ringbook_core::RULES_VERSION;
+use ringbook_event::ORIGIN_BYTES;
+use ringbook_journal::{AckPolicy, Journal, Options, RealStorage, Sequence};
+use ringbook_pipeline::{Clock, EngineAgent, Stranded};
+use ringbook_replay::{BeyondEnd, History, RecoverOptions, Recovered, Stage, recover};
+use ringbook_snapshot::Store;
+use ringbook_wire::codec::header;
+use ringbook_wire::message::{Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, Withdraw};
+use std::path::Path;
+
+/// What opening yields.
+pub struct Opened {
+    pub journal: Journal,
+    pub recovered: Recovered,
+    pub history: History,
+    pub keys: Vec<Key>,
+    pub term: u32,
+}
+
+/// Options of the journal for a configuration.
+pub fn journal_options(config: &Config) -> Result<Options, String> {
+    Ok(Options {
+        segment_bytes: config.segment_mib << 20,
+        max_frame_bytes: MAX_FRAME_BYTES,
+        tail_dir: config.tail_dir.clone(),
+        ack: config.ack_policy()?,
+        binary_version: env!("CARGO_PKG_VERSION").into(),
+        free_space_floor: config.free_space_floor_mib << 20,
+        ..Options::default()
+    })
+}
+
+/// Opens the journal and recovers the state; says what it did.
+pub fn open(config: &Config) -> Result<Opened, String> {
+    let data = &config.data;
+    std::fs::create_dir_all(data).map_err(|error| {
+        format!("data folder {}: {error}; choose another with --data", data.display())
+    })?;
+    let options = journal_options(config)?;
+    let opened =
+        Journal::open(&data.join("journal"), RealStorage::new(), options).map_err(|error| error.to_string())?;
+    let (journal, report) = (opened.journal, opened.recovery);
+    if report.tail_bytes_cut > 0 {
+        let kept = report.cut_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        tracing::warn!(bytes = report.tail_bytes_cut, kept, "an unfinished tail that was never durable was cut");
+    }
+    let history = History::from(&journal);
+    let store = Store::new(data.join("snapshots"));
+    let beyond_end = if config.ack_policy()? == AckPolicy::Durable { BeyondEnd::Refuse } else { BeyondEnd::Skip };
+    let mut reader = journal.reader(report.first_sequence.max(Sequence(1)));
+    let bar = output::bar("recovering");
+    let recovered = recover(
+        &mut reader,
+        report.last_sequence.0,
+        &history,
+        &store,
+        &RecoverOptions { beyond_end },
+        &mut |progress| {
+            if progress.stage == Stage::Replay {
+                bar.set_length(progress.total);
+                bar.set_position(progress.done);
+            }
+        },
+    )
+    .map_err(|error| error.to_string())?;
+    bar.finish_and_clear();
+    drop(reader);
+    for rejected in &recovered.rejected {
+        tracing::warn!("a snapshot was not used: {rejected:?}");
+    }
+    tracing::info!(
+        last_sequence = recovered.last_sequence,
+        snapshot = recovered.snapshot_sequence,
+        replayed = recovered.frames_replayed,
+        from_shared_memory_bytes = report.from_tail_memory_bytes,
+        term = report.term,
+        seconds = recovered.seconds + report.seconds,
+        "recovered"
+    );
+    // Keys are needed where they make the first commands; later the journal knows the public halves.
+    let folder = data.join("keys");
+    let keys = if report.last_sequence.0 == 0 { init::keys(&folder, true)? } else { Vec::new() };
+    Ok(Opened { journal, recovered, history, keys, term: report.term })
+}
+
+/// GENESIS, keys and the demo market of a new journal; a quarantine after a crash of the engine.
+pub fn first_commands<C: Clock>(
+    engine: &mut EngineAgent<C>,
+    config: &Config,
+    keys: &[Key],
+    stranded: Option<Stranded>,
+) -> Result<(), String> {
+    let mut run = |message: &[u8]| engine.execute_now(message).map_err(|error| error.to_string());
+    if !keys.is_empty() {
+        let mut seed = [0u8; 16];
+        getrandom::fill(&mut seed).map_err(|error| format!("the system gives no random numbers: {error}"))?;
+        let word = |at: usize| u64::from_le_bytes(seed[at..at + 8].try_into().expect("8 bytes"));
+        let genesis = Genesis {
+            seed: [word(0), word(8)],
+            rules: RULES_VERSION,
+            shard: 0,
+            dedupe_capacity: config.dedupe_capacity,
+            max_event_bytes: MAX_EVENT_BYTES,
+            max_orders: config.max_orders,
+            ..Genesis::new(0)
+        };
+        run(zerocopy::IntoBytes::as_bytes(&genesis))?;
+        for key in keys {
+            run(&init::key_command(key))?;
+        }
+        if config.demo {
+            for command in demo::commands() {
+                run(&command)?;
+            }
+        }
+        tracing::info!(demo = config.demo, keys = %config.data.join("keys").display(), "a new exchange was made");
+    }
+    if let Some(stranded) = stranded {
+        let message = quarantine(&stranded, &config.data)?;
+        run(zerocopy::IntoBytes::as_bytes(&message))?;
+    }
+    Ok(())
+}
+
+/// Sets a command aside that crashed the engine: its bytes go to a dead-letter file, its retry gets a final answer. The
+/// second crash in a row on one symbol starts the symbol HALTED.
+fn quarantine(stranded: &Stranded, data: &Path) -> Result<Quarantine, String> {
+    let folder = data.join("dead-letters");
+    let path = folder.join(format!("command-{:020}.bin", stranded.sequence));
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(&path, &stranded.command))
+        .map_err(|error| format!("dead letter {}: {error}", path.display()))?;
+    let message = &stranded.command[ORIGIN_BYTES..];
+    let mut quarantine = Quarantine::new(0);
+    quarantine.kind = header(message).kind;
+    if let Some(order) = NewOrder::read(message) {
+        quarantine.account = order.account;
+        quarantine.client_id = order.client_id;
+        quarantine.symbol = order.symbol;
+        quarantine.send_time = order.send_time;
+    } else if let Some(deposit) = Deposit::read(message) {
+        quarantine.account = deposit.account;
+        quarantine.adjustment = deposit.adjustment;
+    } else if let Some(withdraw) = Withdraw::read(message) {
+        quarantine.account = withdraw.account;
+        quarantine.adjustment = withdraw.adjustment;
+    }
+    let marker = folder.join("last-crash");
+    let this = format!("{} {}", quarantine.symbol, MessageType::from_code(quarantine.kind).map_or("?", |k| k.name()));
+    let same = quarantine.symbol.0 != 0 && std::fs::read_to_string(&marker).is_ok_and(|before| before == this);
+    quarantine.halt = u32::from(same);
+    std::fs::write(&marker, &this).map_err(|error| format!("{}: {error}", marker.display()))?;
+    tracing::error!(
+        sequence = stranded.sequence, command = %path.display(), halted = same,
+        "a command crashed the engine; it was set aside and its sender gets ENGINE_FAULT. Send the file to the developers"
+    );
+    Ok(quarantine)
+}

@@ -1,0 +1,281 @@
+//! The paths. Each handler reads its parameters, asks, and writes JSON; none of them blocks the thread.
+
+use crate::error::ApiError;
+use crate::json;
+use crate::parameters::numbers;
+use crate::sources::{FollowerStatus, ProjectionSource, Readiness, StatusSource};
+use axum::Router;
+use axum::extract::{ConnectInfo, Path, RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::registry::Registry;
+use ringbook_replay::shadow::{QueryError, Shadow, ShadowHandle, Wait};
+use ringbook_wire::AccountId;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// Depth if none is asked for.
+const DEPTH_DEFAULT: u64 = 20;
+/// Deepest book that is answered.
+const DEPTH_MAX: u64 = 10_000;
+/// Longest wait for rows.
+const PROJECTION_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long a request for rows waits by default.
+const PROJECTION_WAIT_MS: u64 = 5_000;
+/// How often the rows' progress is looked at.
+const PROJECTION_POLL: Duration = Duration::from_millis(2);
+/// Beyond a question's own time: then the shadow is not running yet, or stuck.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What every handler reads.
+pub(crate) struct App {
+    pub shadow: ShadowHandle,
+    pub status: Arc<dyn StatusSource>,
+    pub projection: Option<Arc<dyn ProjectionSource>>,
+    pub registry: Registry,
+    pub private_http: bool,
+    pub query_timeout: Duration,
+}
+
+type Shared = State<Arc<App>>;
+type Answer = Result<Response, ApiError>;
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/v1/book/{symbol}", get(book))
+        .route("/v1/symbols", get(symbols))
+        .route("/v1/assets", get(assets))
+        .route("/v1/accounts/{account}", get(account))
+        .route("/v1/accounts/{account}/orders", get(orders))
+        .route("/v1/status", get(status))
+        .route("/v1/projection", get(projection))
+        .route("/metrics", get(metrics))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed)
+        .with_state(app)
+}
+
+fn body(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+fn json<T: Serialize>(value: &T) -> Answer {
+    let failed = |error: serde_json::Error| {
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), "tell the operator")
+    };
+    serde_json::to_string(value).map(body).map_err(failed)
+}
+
+impl App {
+    /// Asks the shadow without blocking this thread.
+    async fn ask<T: Send + 'static>(
+        &self,
+        at_least: u64,
+        question: impl FnOnce(&Shadow) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (sender, answer) = oneshot::channel();
+        // A client that has gone needs no answer.
+        let reply = move |result| drop(sender.send(result));
+        self.shadow.ask(Wait::until(at_least, self.query_timeout), question, reply);
+        match tokio::time::timeout(self.query_timeout + GRACE, answer).await {
+            Ok(Ok(result)) => Ok(result?),
+            Ok(Err(_)) => Err(QueryError::Stopped.into()),
+            Err(_) => {
+                let remedy = "GET /health/ready says why; ask again later";
+                Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "queries are not served yet", remedy))
+            }
+        }
+    }
+}
+
+/// Account data goes to this machine alone, unless the operator opens it.
+fn check_private(peer: SocketAddr, private_http: bool) -> Result<(), ApiError> {
+    if private_http || peer.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    let error = format!("account data is not served to {}: only to this machine", peer.ip());
+    let remedy = "ask from the exchange's own machine, use order entry (STATE_REQUEST), or set private_http = true in the \
+                  configuration behind a network that you trust";
+    Err(ApiError::new(StatusCode::FORBIDDEN, error, remedy))
+}
+
+async fn book(State(app): Shared, Path(symbol): Path<String>, RawQuery(query): RawQuery) -> Answer {
+    let [depth, sequence] = numbers(query.as_deref(), ["depth", "sequence"])?;
+    let depth = depth.unwrap_or(DEPTH_DEFAULT);
+    if !(1..=DEPTH_MAX).contains(&depth) {
+        let remedy = format!("ask for 1 to {DEPTH_MAX} levels");
+        return Err(ApiError::bad_request(format!("depth {depth} is out of bounds"), remedy));
+    }
+    let question = move |shadow: &Shadow| shadow.book_at(&symbol, depth as usize, sequence);
+    let book = app.ask(sequence.unwrap_or(0), question).await?;
+    Ok(body(json::book(&book)))
+}
+
+async fn symbols(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
+    let [] = numbers(query.as_deref(), [])?;
+    let (sequence, symbols) = app.ask(0, |shadow| Ok((shadow.sequence(), shadow.symbols()))).await?;
+    json(&json::Symbols { sequence, symbols: symbols.into_iter().map(Into::into).collect() })
+}
+
+async fn assets(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
+    let [] = numbers(query.as_deref(), [])?;
+    let (sequence, assets) = app.ask(0, |shadow| Ok((shadow.sequence(), shadow.assets()))).await?;
+    let asset =
+        |(asset, name, scale): (ringbook_wire::AssetId, String, u8)| json::Asset { asset: asset.0, name, scale };
+    json(&json::Assets { sequence, assets: assets.into_iter().map(asset).collect() })
+}
+
+/// The account in a path.
+fn account_of(text: &str) -> Result<u32, ApiError> {
+    let number = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).map(str::parse);
+    match number {
+        Some(Ok(account)) => Ok(account),
+        _ => Err(ApiError::bad_request(
+            format!("{text:?} is not an account"),
+            "give its number, as in /v1/accounts/1001",
+        )),
+    }
+}
+
+/// The state of an account that exists.
+async fn account_state(
+    app: &App,
+    peer: SocketAddr,
+    account: &str,
+    query: Option<&str>,
+) -> Result<(u32, ringbook_replay::shadow::AccountState), ApiError> {
+    check_private(peer, app.private_http)?;
+    let account = account_of(account)?;
+    let [min_sequence] = numbers(query, ["min_sequence"])?;
+    let question = move |shadow: &Shadow| {
+        let state = shadow.account_state(AccountId(account));
+        if state.exists { Ok(state) } else { Err(QueryError::UnknownAccount(account)) }
+    };
+    Ok((account, app.ask(min_sequence.unwrap_or(0), question).await?))
+}
+
+async fn account(
+    State(app): Shared,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(account): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let (account, state) = account_state(&app, peer, &account, query.as_deref()).await?;
+    let balances = state.balances.into_iter().map(Into::into).collect();
+    json(&json::Account { account, sequence: state.sequence, adjustment: state.adjustment, balances })
+}
+
+async fn orders(
+    State(app): Shared,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(account): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let (account, state) = account_state(&app, peer, &account, query.as_deref()).await?;
+    let orders = state.orders.into_iter().map(Into::into).collect();
+    json(&json::Orders { account, sequence: state.sequence, orders })
+}
+
+async fn status(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
+    let [] = numbers(query.as_deref(), [])?;
+    let mut status = app.status.status();
+    if !status.followers.iter().any(|follower| follower.name == "shadow") {
+        let metrics = app.shadow.metrics();
+        let (sequence, lag) = (metrics.sequence(), status.committed.saturating_sub(metrics.sequence()));
+        status.followers.push(FollowerStatus { name: "shadow".to_owned(), sequence, lag });
+    }
+    json(&status)
+}
+
+#[derive(Serialize)]
+struct Projection {
+    sequence: u64,
+}
+
+async fn projection(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
+    let [min_sequence, timeout_ms] = numbers(query.as_deref(), ["min_sequence", "timeout_ms"])?;
+    let Some(projection) = &app.projection else {
+        let remedy = "start the exchange with --projection sqlite or --projection mysql://…";
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "this exchange keeps no read models", remedy));
+    };
+    let wanted = min_sequence.unwrap_or(0);
+    let timeout = Duration::from_millis(timeout_ms.unwrap_or(PROJECTION_WAIT_MS)).min(PROJECTION_WAIT_MAX);
+    let deadline = Instant::now() + timeout;
+    loop {
+        let sequence = projection.passed();
+        if sequence >= wanted {
+            return json(&Projection { sequence });
+        }
+        if Instant::now() >= deadline {
+            let trouble = projection.trouble().map_or(String::new(), |trouble| format!(" ({trouble})"));
+            let error = format!("the rows have passed {sequence}, not {wanted} yet{trouble}");
+            let remedy = "ask again, with a longer timeout_ms (at most 60000)";
+            return Err(ApiError::new(StatusCode::GATEWAY_TIMEOUT, error, remedy));
+        }
+        tokio::time::sleep(PROJECTION_POLL).await;
+    }
+}
+
+async fn metrics(State(app): Shared) -> Answer {
+    let mut text = String::new();
+    if prometheus_client::encoding::text::encode(&mut text, &app.registry).is_err() {
+        let error = "the metrics cannot be written";
+        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error, "tell the operator"));
+    }
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+async fn live() -> Response {
+    body("{\"live\":true}".to_owned())
+}
+
+async fn ready(State(app): Shared) -> Answer {
+    let stopped = app.shadow.metrics().failure().map(|why| format!("the shadow has stopped: {why}"));
+    match (app.status.readiness(), stopped) {
+        (Readiness::Ready, None) => Ok(body("{\"ready\":true}".to_owned())),
+        (Readiness::NotReady(why), _) | (Readiness::Ready, Some(why)) => {
+            let remedy = "wait if it is starting; else the server's log says what to do";
+            Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, why, remedy))
+        }
+    }
+}
+
+async fn not_found(uri: axum::http::Uri) -> ApiError {
+    let remedy = "paths: /v1/book/SYMBOL, /v1/symbols, /v1/assets, /v1/accounts/ID, /v1/accounts/ID/orders, /v1/status, \
+                  /v1/projection, /metrics, /health/live, /health/ready";
+    ApiError::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()), remedy)
+}
+
+async fn not_allowed() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here", "orders go to the order entry port")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_data_stays_on_this_machine() {
+        for (peer, here) in [
+            ("127.0.0.1:9", true),
+            ("[::1]:9", true),
+            ("[::ffff:127.0.0.2]:9", true),
+            ("10.0.0.1:9", false),
+            ("[fe80::1]:9", false),
+        ] {
+            let peer = peer.parse().unwrap();
+            assert_eq!(check_private(peer, false).is_ok(), here, "{peer}");
+            assert!(check_private(peer, true).is_ok());
+        }
+        let error = check_private("10.0.0.1:9".parse().unwrap(), false).unwrap_err();
+        assert!(error.status == StatusCode::FORBIDDEN && error.remedy.contains("private_http = true"));
+    }
+}
