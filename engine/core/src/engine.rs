@@ -26,6 +26,9 @@ pub const RULES_VERSION: u32 = 1;
 /// Least bound of the events of one command that [`Genesis`] may set.
 pub const MIN_EVENT_BYTES: u32 = 4_096;
 
+/// Greatest bound of the events of one command: the reports of one frame stay below 65,535.
+pub const MAX_EVENT_BYTES: u32 = 2 << 20;
+
 /// A command that cannot be executed because its caller broke the contract. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -155,7 +158,7 @@ impl Engine {
     }
 
     /// Executes one command: `command` is origin and message as in a journal frame, `buffer` takes the event bytes
-    /// and is at least [`Self::max_event_bytes`] long ([`MIN_EVENT_BYTES`] for GENESIS). Returns how many were written.
+    /// and is at least [`Self::max_event_bytes`] long, for GENESIS as long as the `max_event_bytes` that it sets. Returns how many were written.
     ///
     /// # Errors
     /// The caller broke the contract (see [`Fault`]); nothing was changed.
@@ -229,8 +232,8 @@ impl Engine {
         if message.rules != RULES_VERSION {
             return fault("the journal was begun under rules that this binary does not execute; use a newer binary");
         }
-        if message.max_event_bytes < MIN_EVENT_BYTES || message.max_event_bytes > 1 << 24 {
-            return fault("max_event_bytes must lie between 4096 and 16777216");
+        if message.max_event_bytes < MIN_EVENT_BYTES || message.max_event_bytes > MAX_EVENT_BYTES {
+            return fault("max_event_bytes must lie between 4096 and 2097152");
         }
         if message.dedupe_capacity == 0 || message.dedupe_capacity >= 1 << 30 {
             return fault("dedupe_capacity must lie between 1 and 2^30");

@@ -3,7 +3,7 @@
 //! Invariant: restoring an image and taking it again gives the same image.
 
 use crate::dedupe::Entry;
-use crate::engine::{Engine, MIN_EVENT_BYTES, RULES_VERSION, Settings};
+use crate::engine::{Engine, MAX_EVENT_BYTES, MIN_EVENT_BYTES, RULES_VERSION, Settings};
 use crate::image::{AccountImage, Image, OrderImage, RingImage, SymbolImage, WorkImage};
 use crate::keys::{Key, MAX_KEY};
 use crate::money::FeeTerms;
@@ -62,7 +62,7 @@ impl Engine {
         }
         let bounded = |value: u32| (1..1 << 30).contains(&value);
         let sizes = bounded(image.dedupe_capacity) && bounded(image.max_orders);
-        if !empty && (!sizes || !(MIN_EVENT_BYTES..=1 << 24).contains(&image.max_event_bytes)) {
+        if !empty && (!sizes || !(MIN_EVENT_BYTES..=MAX_EVENT_BYTES).contains(&image.max_event_bytes)) {
             return Err("its settings are out of bounds".into());
         }
         if image.orders.len() > image.max_orders as usize || image.ring.len() > image.dedupe_capacity as usize {
