@@ -99,7 +99,7 @@ pub enum AppendError {
     /// The disk is full down to the floor and no prepared segment is left: accept again when there is room.
     #[error("the disk of the journal is full down to its floor: free some space; the journal goes on by itself")]
     Full,
-    /// A write or sync failed. Final until the process is started again.
+    /// A write or sync failed, or the writer was stopped. Final until the journal is opened again.
     #[error(
         "the journal has stopped: {reason}. Nothing after the durable watermark was confirmed to anybody. Check \
              the disk, then start again: recovery decides what is kept"

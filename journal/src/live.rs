@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use crate::Sequence;
 use crate::error::ReadError;
+use crate::follower::FollowerSlot;
 use crate::format::identity::{IDENTITY_NAME, Identity};
 use crate::format::segment::{FRAMES_AT, SegmentHeader};
 use crate::format::sidecar::Sidecar;
 use crate::format::{base_of, segment_name, sidecar_name, tail_name};
 use crate::memory::SharedMemory;
-use crate::page::{FollowerSlot, PAGE_NAME, WatermarkPage, WriterState};
+use crate::page::{PAGE_NAME, WatermarkPage, WriterState};
 use crate::reader::Reader;
 use crate::scan::{Candidate, Scan, Start, scan};
 use crate::storage::Storage;

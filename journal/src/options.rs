@@ -25,7 +25,7 @@ pub enum VerifySealed {
 pub struct Options {
     /// Size of a segment in bytes; a multiple of 4,096, at least 64 KiB.
     pub segment_bytes: u64,
-    /// Longest frame in bytes, its header included; a multiple of 8.
+    /// Longest frame in bytes, its header included; a multiple of 8. With 4,096 + 48 it must fit `segment_bytes`.
     pub max_frame_bytes: u32,
     /// Folder in shared memory.
     pub tail_dir: PathBuf,

@@ -38,13 +38,9 @@ pub struct Frame<'a> {
     pub durable_at_append: Sequence,
     /// CRC-32C that binds the frame to all frames before it: identifies it, the same on every machine.
     pub chain: u32,
-    /// The same number under its name of before; goes as soon as nobody uses it.
-    #[deprecated(note = "use `chain`")]
-    pub crc: u32,
 }
 
 impl<'a> Frame<'a> {
-    #[allow(deprecated)]
     fn new(header: &FrameHeader, bytes: &'a [u8], offset: usize) -> Frame<'a> {
         let payload = &bytes[offset + FRAME_HEADER..offset + header.length as usize];
         let (command, events) = payload.split_at(header.command_len as usize);
@@ -58,7 +54,6 @@ impl<'a> Frame<'a> {
             events,
             durable_at_append: Sequence(header.durable_at_append()),
             chain: header.chain,
-            crc: header.chain,
         }
     }
 }

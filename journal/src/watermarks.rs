@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::Sequence;
+use crate::follower::FollowerSlot;
 use crate::history::StreamHistory;
 use crate::maintenance::{JournalStat, RetainError, retain, stat_inside};
-use crate::page::{AckPolicy, FollowerSlot, WatermarkPage, WriterState};
+use crate::page::{AckPolicy, WatermarkPage, WriterState};
 use crate::reader::Reader;
 use crate::shared::Shared;
 

@@ -321,3 +321,28 @@ fn the_raw_disk_can_be_measured() {
     assert!(raw.quantile_ns(0.5) > 0 && raw.quantile_ns(0.5) <= raw.quantile_ns(0.99));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_clean_stop_is_remembered_without_the_tails() {
+    let home = Home::new();
+    let forget_tails = || {
+        std::fs::remove_dir_all(home.tails.path()).unwrap();
+        std::fs::create_dir_all(home.tails.path()).unwrap();
+    };
+    let (mut appender, watermarks, background) = home.open().unwrap().journal.start(Arc::new(ByCommand), None);
+    for _ in 0..10 {
+        append(&mut appender);
+    }
+    background.stop();
+    assert!(appender.begin().is_err(), "nothing is appended behind a clean stop");
+    drop((appender, watermarks));
+    forget_tails();
+    let opened = home.open().unwrap();
+    assert_eq!((opened.recovery.term, opened.recovery.continued), (1, true));
+    assert_eq!(opened.recovery.last_sequence, Sequence(10));
+    // This one ends without a stop.
+    drop(opened);
+    forget_tails();
+    let opened = home.open().unwrap();
+    assert_eq!((opened.recovery.term, opened.recovery.continued), (2, false));
+}

@@ -1,8 +1,10 @@
 //! Power cuts and kills, thousands of seeds: what was published as durable is there after every crash, byte for byte,
-//! nothing twice, the chain whole, and a second opening finds the same.
+//! nothing twice, the chain whole, and a second opening finds the same. No two frames ever get the same (term, sequence),
+//! lost ones included; the term stays after a kill and after a clean stop.
 //!
 //! `JOURNAL_SEEDS=n` sets the number of seeds, `JOURNAL_SEED=s` runs one alone. A failure prints its seed.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use ringbook_journal::sim::{SimRandom, SimStorage};
 use ringbook_journal::{
     Agents, AppendError, Appender, FrameKind, FrameMeta, Indexer, Journal, OpenError, Options, ReadError,
-    RecoveryReport, Sequence, Watermarks, verify_with,
+    RecoveryReport, Sequence, Watermarks, WriterState, verify_with,
 };
 
 const DIR: &str = "/data/journal";
@@ -37,13 +39,28 @@ struct Process {
 /// What the outside world remembers of the journal.
 #[derive(Default)]
 struct Model {
-    /// Payload of each frame ever written in the current history; index 0 is sequence 1.
-    frames: Vec<Vec<u8>>,
+    /// Term and payload of each frame ever written in the current history; index 0 is sequence 1.
+    frames: Vec<(u32, Vec<u8>)>,
+    /// (term, sequence) of every frame ever written in any history: what clients may hold as tokens.
+    tokens: HashSet<(u32, u64)>,
+    /// Term of the last writer; 0 without one.
+    term: u32,
+    stop: Stop,
     /// Highest `durable` that was ever published.
     durable: u64,
     /// Highest `written` of the process that died last.
     written: u64,
     time_ns: u64,
+}
+
+/// How the last writer ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Stop {
+    #[default]
+    No,
+    /// The power failed while the clean stop was recorded: it may be remembered or not.
+    Torn,
+    Clean,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,13 +75,21 @@ fn open(sim: &SimStorage) -> Result<(Journal, RecoveryReport), OpenError> {
 }
 
 /// Opens, and opens again if the machine died in the middle of it (with a crash in between).
-fn open_surely(sim: &SimStorage, random: &mut SimRandom, crash: &mut Crash) -> (Journal, RecoveryReport) {
+fn open_surely(
+    sim: &SimStorage,
+    random: &mut SimRandom,
+    crash: &mut Crash,
+    model: &mut Model,
+) -> (Journal, RecoveryReport) {
     for attempt in 0.. {
         if attempt < 3 && random.below(3) == 0 {
             sim.cut_power_after(random.below(40));
         }
         match open(sim) {
-            Ok((journal, report)) if !sim.is_dead() => return (journal, seen(report)),
+            Ok((journal, report)) if !sim.is_dead() => {
+                check_term(&report, model, *crash, attempt == 0);
+                return (journal, seen(report));
+            }
             Ok(_) | Err(OpenError::Io { .. }) if sim.is_dead() => {
                 CRASHED_OPENINGS.fetch_add(1, Relaxed);
                 if random.below(2) == 0 {
@@ -85,6 +110,8 @@ fn open_surely(sim: &SimStorage, random: &mut SimRandom, crash: &mut Crash) -> (
 static CUTS: AtomicU64 = AtomicU64::new(0);
 static FROM_TAILS: AtomicU64 = AtomicU64::new(0);
 static CRASHED_OPENINGS: AtomicU64 = AtomicU64::new(0);
+static CLEAN: AtomicU64 = AtomicU64::new(0);
+static RAISED: AtomicU64 = AtomicU64::new(0);
 static FRAMES: AtomicU64 = AtomicU64::new(0);
 
 fn seen(report: RecoveryReport) -> RecoveryReport {
@@ -92,6 +119,29 @@ fn seen(report: RecoveryReport) -> RecoveryReport {
     FROM_TAILS.fetch_add(u64::from(report.from_tail_memory_bytes > 0), Relaxed);
     FRAMES.fetch_add(report.last_sequence.0, Relaxed);
     report
+}
+
+/// The term stays exactly where nothing can have been lost. `at_once`: no opening died in between.
+fn check_term(report: &RecoveryReport, model: &mut Model, crash: Crash, at_once: bool) {
+    let (term, before) = (report.term, model.term);
+    assert!(term >= report.last_term.max(1));
+    if before != 0 {
+        match (crash, model.stop) {
+            (Crash::Kill, _) => assert!(report.continued && term == before, "a kill loses nothing: {report:?}"),
+            (Crash::Power, Stop::Clean) if at_once => {
+                assert!(report.continued && term == before, "a clean stop is remembered: {report:?}");
+                CLEAN.fetch_add(1, Relaxed);
+            }
+            // The opening that died had already begun.
+            (Crash::Power, Stop::Clean | Stop::Torn) => assert!(term >= before),
+            (Crash::Power, Stop::No) => {
+                assert!(term > before, "term {before} may have lost frames: {report:?}");
+                assert!(!at_once || (!report.continued && term == before + 1), "{report:?}");
+                RAISED.fetch_add(1, Relaxed);
+            }
+        }
+    }
+    (model.term, model.stop) = (term, Stop::No);
 }
 
 /// Everything that the journal holds equals the model; the model forgets what was (rightly) lost.
@@ -106,7 +156,8 @@ fn check(journal: &Journal, last: u64, model: &mut Model, crash: Crash) {
         count += 1;
         assert_eq!(frame.sequence.0, count);
         let payload = [frame.command, frame.events].concat();
-        assert_eq!(payload, model.frames[count as usize - 1], "sequence {count}");
+        let expected = &model.frames[count as usize - 1];
+        assert_eq!((frame.term, payload), *expected, "sequence {count}");
     }
     assert_eq!(count, last);
     assert_eq!(journal.watermarks().durable().0, last, "everything that is kept is durable");
@@ -135,7 +186,10 @@ fn append(process: &mut Process, model: &mut Model, random: &mut SimRandom) -> R
         kind: FrameKind::Command,
         payload_len: words * 8,
     });
-    model.frames.push(payload);
+    let term = process.appender.term();
+    assert_eq!(term, model.term);
+    assert!(model.tokens.insert((term, sequence.0)), "({term}, {sequence}) was given twice");
+    model.frames.push((term, payload));
     assert_eq!(sequence.0 as usize, model.frames.len());
     Ok(())
 }
@@ -178,6 +232,20 @@ fn live(sim: &SimStorage, journal: Journal, model: &mut Model, random: &mut SimR
     if !sim.is_dead() && random.below(4) == 0 {
         check_history(&mut process, model);
     }
+    if !sim.is_dead() && random.below(3) == 0 {
+        process.agents.finish();
+        let (durable, written) = (process.watermarks.durable().0, process.watermarks.written().0);
+        model.durable = model.durable.max(durable);
+        let stopped = process.watermarks.state() == WriterState::Stopped;
+        model.stop = match (stopped, sim.is_dead()) {
+            (true, false) => Stop::Clean,
+            (true, true) => Stop::Torn,
+            (false, _) => Stop::No,
+        };
+        assert!(!stopped || durable == written);
+        assert!(stopped || sim.is_dead(), "a living machine stops cleanly");
+        assert!(sim.is_dead() || process.appender.begin().is_err(), "nothing is appended behind a clean stop");
+    }
 }
 
 /// The streams' frames, merged, are those that a look through everything finds.
@@ -189,7 +257,7 @@ fn check_history(process: &mut Process, model: &Model) {
     let durable = process.watermarks.durable().0;
     let after = durable / 3;
     let mut frames = process.watermarks.history().frames_of(&[1, 3, 9], Sequence(after), Sequence(durable));
-    let mut expected = (after + 1..=durable).filter(|s| model.frames[*s as usize - 1][0] % 4 % 2 == 1);
+    let mut expected = (after + 1..=durable).filter(|s| model.frames[*s as usize - 1].1[0] % 4 % 2 == 1);
     while let Some(frame) = frames.next().unwrap() {
         assert_eq!(Some(frame.sequence.0), expected.next());
     }
@@ -202,7 +270,7 @@ fn run(seed: u64) {
     let mut model = Model::default();
     let mut crash = Crash::Kill;
     for _ in 0..1 + random.below(5) {
-        let (journal, report) = open_surely(&sim, &mut random, &mut crash);
+        let (journal, report) = open_surely(&sim, &mut random, &mut crash, &mut model);
         let last = report.last_sequence.0;
         check(&journal, last, &mut model, crash);
         if random.below(3) == 0 {
@@ -210,7 +278,7 @@ fn run(seed: u64) {
             drop(journal);
             sim.kill();
             let mut between = Crash::Kill;
-            let (journal, report) = open_surely(&sim, &mut random, &mut between);
+            let (journal, report) = open_surely(&sim, &mut random, &mut between, &mut model);
             let again = report.last_sequence.0;
             assert_eq!(report.tail_bytes_cut, 0, "what was cut is cut for good");
             assert_eq!(last, again, "the second opening differs");
@@ -227,7 +295,7 @@ fn run(seed: u64) {
             sim.power_cut(random.bits());
         }
     }
-    let (journal, report) = open_surely(&sim, &mut random, &mut crash);
+    let (journal, report) = open_surely(&sim, &mut random, &mut crash, &mut model);
     let last = report.last_sequence.0;
     check(&journal, last, &mut model, crash);
     drop(journal);
@@ -268,7 +336,9 @@ fn crashes_at_random_points() {
             });
         }
     });
-    let counts = [&CUTS, &FROM_TAILS, &CRASHED_OPENINGS, &FRAMES].map(|count| count.load(Relaxed));
-    println!("{seeds} seeds: [cuts, recoveries from tails, crashes while opening, frames compared] = {counts:?}");
+    let counts = [&CUTS, &FROM_TAILS, &CRASHED_OPENINGS, &CLEAN, &RAISED, &FRAMES].map(|count| count.load(Relaxed));
+    println!(
+        "{seeds} seeds: [cuts, recoveries from tails, crashes while opening, power cuts after a clean stop, raised terms, frames compared] = {counts:?}"
+    );
     assert!(seeds < 1_000 || counts.iter().all(|&count| count > seeds / 100), "{counts:?}");
 }

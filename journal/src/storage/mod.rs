@@ -18,6 +18,7 @@ use crate::memory::SharedMemory;
 pub mod real;
 pub mod sim;
 mod sim_disk;
+mod sim_files;
 
 /// An exclusive lock; released on drop.
 pub trait LockGuard: Send + Sync + Debug {}
