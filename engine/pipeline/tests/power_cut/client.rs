@@ -10,7 +10,8 @@
 //! 4. A shadow engine that executes the remembered frames makes the same events.
 
 use crate::{BUSY, CONTINUES, RESENT_KNOWN, RESENT_LOST, TRANSFERS};
-use ringbook_core::{Engine, Image};
+use ringbook_core::Engine;
+use ringbook_core::image::Image;
 use ringbook_event::{Event, ORIGIN_BYTES, Origin, events, split_command};
 use ringbook_journal::{Frame, ReadError, Reader, Sequence};
 use ringbook_journal::sim::SimRandom;

@@ -93,7 +93,9 @@ pub fn run(args: ServeArgs) -> ExitCode {
 pub fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("RINGBOOK_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    format.with_target(false).with_ansi(colours).init();
 }
 
 /// SIGTERM and SIGINT set the flag.
