@@ -58,7 +58,7 @@ impl Default for Options {
             binary_version: String::new(),
             free_space_floor: 1 << 30,
             spares: 1,
-            zero_rate: 128 << 20,
+            zero_rate: 32 << 20,
             verify_sealed: VerifySealed::Newest,
             sync_spin_us: 20,
         }

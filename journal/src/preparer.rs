@@ -3,7 +3,8 @@
 //! Invariants:
 //! * A spare is handed over only when every byte of its file was written as zero and synced, its (temporary) name is
 //!   durable, and its tail is wholly present in memory.
-//! * It is filled in pieces of [`PIECE`] at a limited rate, so that syncs of the active segment hardly notice.
+//! * It is filled in pieces of [`GENTLE_PIECE`] at a limited rate, so that syncs of the active segment hardly notice;
+//!   in pieces of [`PIECE`] without a pause when the active segment is more than half full, or at opening.
 //! * Below the floor of free space no segment is begun; `space_low` says so, and is taken back by itself.
 
 use std::path::PathBuf;
@@ -15,7 +16,9 @@ use crate::memory::SharedMemory;
 use crate::shared::{LiveSegment, Poll, Shared, lock, read, write};
 use crate::storage::StorageFile;
 
-/// Zeros are written in pieces of this many bytes.
+/// Zeros are written in pieces of this many bytes while syncs of frames run beside.
+pub const GENTLE_PIECE: u64 = 64 * 1_024;
+/// Zeros are written in pieces of this many bytes when there is no time, or nobody to disturb.
 pub const PIECE: u64 = 256 * 1_024;
 /// How long the preparer waits before it looks at a full disk again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -25,6 +28,8 @@ const RETRY: Duration = Duration::from_millis(500);
 pub struct Preparer {
     shared: Arc<Shared>,
     work: Option<Work>,
+    /// Nobody is disturbed, somebody waits: at opening.
+    hurry: bool,
 }
 
 #[derive(Debug)]
@@ -37,7 +42,12 @@ struct Work {
 
 impl Preparer {
     pub(crate) fn new(shared: Arc<Shared>) -> Preparer {
-        Preparer { shared, work: None }
+        Preparer { shared, work: None, hurry: false }
+    }
+
+    /// For the first segment, at opening.
+    pub(crate) fn in_a_hurry(shared: Arc<Shared>) -> Preparer {
+        Preparer { hurry: true, ..Preparer::new(shared) }
     }
 
     /// Whether a spare is missing.
@@ -75,16 +85,17 @@ impl Preparer {
     fn step(&mut self) -> Result<Poll, (PathBuf, std::io::Error)> {
         let size = self.shared.options.segment_bytes;
         let storage = Arc::clone(&self.shared.storage);
+        let hurry = self.hurry || self.is_urgent();
         let Some(work) = &mut self.work else {
             return self.begin();
         };
         if work.done < size {
-            let piece = PIECE.min(size - work.done);
+            let piece = if hurry { PIECE } else { GENTLE_PIECE }.min(size - work.done);
             work.file.write_zeros(work.done, piece).map_err(|error| (work.path.clone(), error))?;
             work.done += piece;
             let pace =
                 Duration::from_nanos((piece as u128 * 1_000_000_000 / self.shared.options.zero_rate as u128) as u64);
-            return Ok(if pace.is_zero() || self.is_urgent() { Poll::Worked } else { Poll::Later(pace) });
+            return Ok(if pace.is_zero() || hurry { Poll::Worked } else { Poll::Later(pace) });
         }
         let (ordinal, temporary) = (work.ordinal, work.path.clone());
         let path = self.shared.spare_path(ordinal);

@@ -131,7 +131,7 @@ impl Opening {
     /// A journal that is empty, or ends with END: prepare a segment now.
     fn fresh_segment(&self, shared: &Arc<Shared>, next: u64) -> Result<(Arc<LiveSegment>, TailWriter), OpenError> {
         self.check_tail_space(self.options.segment_bytes)?;
-        let mut preparer = Preparer::new(Arc::clone(shared));
+        let mut preparer = Preparer::in_a_hurry(Arc::clone(shared));
         loop {
             if let Some(segment) = lock(&shared.spares).pop_front() {
                 segment.base.store(next, Ordering::Release);

@@ -115,15 +115,19 @@ class Client:
         self.request += 1
         return struct.pack("<HBBI", length, kind, version, self.request)
 
-    def logon(self, key, number=None, spoil=False):
-        """LOGON, signed; the answer."""
+    def logon(self, key):
+        """Logs on; the answer."""
+        self.send_logon(key)
+        return self.message()
+
+    def send_logon(self, key, number=None, spoil=False):
+        """LOGON, signed; with another key's number or a wrong signature on request."""
         fields = dict(line.split(" = ") for line in pathlib.Path(key).read_text().splitlines() if " = " in line)
         body = struct.pack("<IIQIHHII16xQ", int(number or fields["key"]), random.randrange(1, 2**31), 0, 0, 0, 0, 30000, 0, 0)
         signature = sign(bytes.fromhex(fields["secret"]), b"RINGBOOK-LOGON-1" + self.nonce + body)
         if spoil:
             signature = signature[:-1] + bytes([signature[-1] ^ 1])
         self.send(self.header(1, 128) + body + signature)
-        return self.message()
 
     def order(self, account, symbol, price, quantity, send_time, side=1, kind=1, time_in_force=1, budget=0, flags=0):
         """NEW_ORDER of any numbers; returns its bytes."""

@@ -216,12 +216,13 @@ fn start(sim: &SimStorage, journal: Journal, engine: Engine, client: &Client) ->
 /// Runs the exchange for a while, until it is to crash or has died already.
 fn live(sim: &SimStorage, mut process: Process, client: &mut Client, random: &mut SimRandom) -> Left {
     let mut reader = process.watermarks.reader(Sequence(client.acknowledged() + 1));
-    let steps = random.below(500);
+    let most = [60, 600, 3_000][random.below(3) as usize];
+    let steps = random.below(most);
     // Some machines sync eagerly, some hardly ever; some clients hurry.
     let (sync_one_in, eager) = (1 + random.below(8), 1 + random.below(6));
     match random.below(4) {
-        0 => sim.cut_power_after(random.below(300)),
-        1 if random.below(4) == 0 => sim.fail_after(random.below(200)),
+        0 => sim.cut_power_after(random.below(most / 2)),
+        1 if random.below(3) == 0 => sim.fail_after(random.below(most / 4)),
         _ => {}
     }
     let mut left = Left::default();
@@ -316,6 +317,7 @@ fn an_exchange_whose_power_fails_keeps_every_promise() {
     for (name, met) in MET {
         let count = met.0.load(Relaxed);
         println!("{count:>10} {name}");
-        assert!(seeds < 200 || count > 0, "no seed has met {name}: the simulation has lost its teeth");
     }
+    let missed: Vec<_> = MET.iter().filter(|(_, met)| met.0.load(Relaxed) == 0).map(|(name, _)| name).collect();
+    assert!(seeds < 300 || missed.is_empty(), "the simulation has lost its teeth: no {missed:?}");
 }
