@@ -7,10 +7,11 @@
 What it shows: how to log on, trade, and survive kill -9 of the client, of the server, or of the connection:
   * every report goes to PREFIX.log; PREFIX.token says what is in that log, and what was sent but not answered;
   * after a crash the log is cut back to what the token says, and the server sends everything behind it;
+    (the log is exact; a screen cannot be: what was logged but not yet shown is in the log alone;)
   * an order stands in the token file *before* it is sent, so the very same message can be sent again.
 The functions that sign are slow and not hardened against side channels: good for an example, not for a product.
 """
-import argparse, hashlib, json, os, random, select, signal, socket, struct, subprocess, sys, tempfile, threading, time
+import argparse, hashlib, json, os, random, select, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time
 
 # ---- Ed25519 signing (RFC 8032 §5.1.6) ---------------------------------------------------------------------------
 P = 2**255 - 19
@@ -92,14 +93,13 @@ MESSAGES = {  # type: name, length, fields from offset 8 on as pairs of name and
     174: ("MASS_DONE", 56, PLACE + "account I count I kind B more B - 14x"),
 }
 TYPE = {name: number for number, (name, _, _) in MESSAGES.items()}
-LAYOUT = {}  # type: name, length, field names, struct
+LAYOUT = {}  # type: name, length, fields with their zero values, struct
 for number, (name, length, text) in MESSAGES.items():
-    words = text.split()
-    LAYOUT[number] = (name, length, [n for n in words[::2] if n != "-"], struct.Struct("<" + "".join(words[1::2]).replace("O", "16s")))
+    words = text.replace(" O", " 16s").split()
+    zeros = {n: b"" if fmt[-1] == "s" else 0 for n, fmt in zip(words[::2], words[1::2]) if n != "-"}
+    LAYOUT[number] = (name, length, zeros, struct.Struct("<" + "".join(words[1::2])))
     assert LAYOUT[number][3].size == length - 8, name
-LAYOUT_OF = {name: LAYOUT[number] for name, number in TYPE.items()}
 STATES = "REJECTED UNTRIGGERED NEW PARTIALLY_FILLED FILLED CANCELED EXPIRED EXPIRED_STP"
-SIDES, STP = "BUY SELL", "DEFAULT NONE CANCEL_TAKER CANCEL_MAKER CANCEL_BOTH DECREMENT"
 
 
 def numbered(text, first=1):
@@ -108,7 +108,8 @@ def numbered(text, first=1):
 
 STATUS = numbered("PRE_OPEN TRADING HALTED CANCEL_ONLY CLOSED")
 CODES = {  # by field name; a code that is not here is shown as its number
-    "side": numbered(SIDES), "order_type": numbered("LIMIT MARKET STOP_LIMIT STOP_MARKET"), "stp": numbered(STP, 0),
+    "side": numbered("BUY SELL"), "order_type": numbered("LIMIT MARKET STOP_LIMIT STOP_MARKET"),
+    "stp": numbered("DEFAULT NONE CANCEL_TAKER CANCEL_MAKER CANCEL_BOTH DECREMENT", 0),
     "time_in_force": numbered("GTC GTD IOC FOK"), "state": numbered(STATES), "status": STATUS, "before": STATUS,
     "liquidity": numbered("TAKER MAKER"), "role": numbered("trade readonly funds admin"),
     "kind": {**{n: v[0] for n, v in LAYOUT.items()}, 67: "CANCEL_ALL", 72: "DEPOSIT", 73: "WITHDRAW"},
@@ -131,11 +132,11 @@ CANCEL_ON_DISCONNECT, RESUME, LAST, ALL = 8, 1, 1, 65535
 
 def encode(name, request=0, **values):
     """A message; fields that are not given are zero."""
-    _, length, fields, layout = LAYOUT_OF[name]
-    zero = [b"" if text[-1] == "s" else 0 for text in MESSAGES[TYPE[name]][2].replace("O", "16s").split()[1::2] if text[-1] != "x"]
-    values = {k: v.to_bytes(16, "little") if k == "client_id" else v for k, v in values.items()}
-    assert not set(values) - set(fields), values
-    return struct.pack("<HBBI", length, TYPE[name], 1, request) + layout.pack(*[values.get(f, z) for f, z in zip(fields, zero)])
+    _, length, zeros, layout = LAYOUT[TYPE[name]]
+    assert not set(values) - set(zeros), values
+    if "client_id" in values:
+        values["client_id"] = values["client_id"].to_bytes(16, "little")
+    return struct.pack("<HBBI", length, TYPE[name], 1, request) + layout.pack(*{**zeros, **values}.values())
 
 
 def decode(raw):
@@ -460,8 +461,7 @@ def comparable(raw, accounts):
 
 
 def demo(a):
-    folder = a.state or tempfile.mkdtemp(prefix="ringbook-demo-")
-    os.makedirs(folder, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="ringbook-demo-", dir=a.state)  # a new one: the comparison begins with this demonstration
     seller, buyer = a.accounts
     witness = Witness(a)
     witness.start()
@@ -479,7 +479,7 @@ def demo(a):
             raise AssertionError(what)
 
     title("log on, and the state of account %d" % seller)
-    s = Session(a.connect, os.path.join(a.keys, "trade.key"), a.session)
+    s = Session(a.connect, os.path.join(a.keys, "trade.key"), a.session, heartbeat_ms=10000)
     s.open()
     print(text_of("LOGON_ACCEPTED", s.accepted))
     show(s.state(seller))
@@ -556,6 +556,8 @@ def demo(a):
     need(len(set(mine)) == len(mine), "duplicates")
     need(mine == seen, "the logs differ: %d and %d reports" % (len(mine), len(seen)))
     print("%d reports of accounts %s, sequences %d to %d: the same in both, none missing, none twice" % (len(mine), a.accounts, low + 1, high))
+    if not a.state:
+        shutil.rmtree(folder)
     print("ok")
 
 
@@ -565,7 +567,7 @@ def main():
     p.add_argument("--connect", required=True, help="HOST:PORT of order entry")
     p.add_argument("--keys", required=True, help="folder with trade.key, readonly.key, …")
     p.add_argument("--key", default="readonly", help="watch: which key (default: readonly)")
-    p.add_argument("--state", help="watch: prefix of the token and log files; demo: folder for them")
+    p.add_argument("--state", help="watch: prefix of the token and log files; demo: keep them in a new folder in here")
     p.add_argument("--session", type=int, default=901, help="session number (demo also uses the next one)")
     p.add_argument("--symbol", type=int, default=1)
     p.add_argument("--price", type=int, default=6000000, help="in ticks")

@@ -80,6 +80,8 @@ pub(crate) struct Outside {
     tails_valid: bool,
     /// End of a journal without a writer.
     end: u64,
+    /// `durable` of a page without a living writer, if it is of this boot.
+    page_durable: u64,
 }
 
 impl Outside {
@@ -101,8 +103,10 @@ impl Outside {
             storage.process_lives(page.pid()) && matches!(page.state(), WriterState::Running | WriterState::Failed)
         };
         let writer = page.filter(lives).map(|page| Writer { generation: page.generation(), page });
-        let mut outside = Outside { storage, dir: dir.to_path_buf(), tails, identity, writer, tails_valid, end: 0 };
+        let mut outside =
+            Outside { storage, dir: dir.to_path_buf(), tails, identity, writer, tails_valid, end: 0, page_durable: 0 };
         if outside.writer.is_none() {
+            outside.page_durable = page_durable;
             outside.end = outside.scan_end(page_durable)?;
         }
         Ok(outside)
@@ -217,6 +221,15 @@ impl Outside {
 
     pub fn floor(&self, base: u64, sequence: u64) -> (u64, u64) {
         self.sidecar(base).map_or((base, FRAMES_AT as u64), |sidecar| sidecar.floor(sequence))
+    }
+
+    /// Bytes that an opening would cut now; 0 while a writer lives.
+    pub fn tail_bytes_to_cut(&self) -> Result<u64, ReadError> {
+        if self.has_writer() {
+            return Ok(0);
+        }
+        let (scan, candidates) = self.scan_open_segments(self.page_durable)?;
+        Ok(scan.cut(&candidates).iter().map(|(_, _, bytes)| *bytes as u64).sum())
     }
 
     /// Where a journal without a writer ends, by the tail rule, changing nothing.

@@ -48,6 +48,8 @@ pub struct JournalStat {
     pub chain_ok: bool,
     /// A writer lives.
     pub has_writer: bool,
+    /// Bytes that the next opening will cut: an unfinished tail, never durable. 0 while a writer lives.
+    pub tail_bytes_to_cut: u64,
 }
 
 /// Looks at the journal in `dir` without changing anything.
@@ -92,6 +94,7 @@ pub fn stat_with(storage: Arc<dyn Storage>, dir: &Path, tail_dir: &Path) -> Resu
         file_bytes: segments.iter().map(|segment| segment.file_bytes).sum(),
         chain_ok,
         has_writer: outside.has_writer(),
+        tail_bytes_to_cut: outside.tail_bytes_to_cut()?,
         segments,
     })
 }
@@ -124,6 +127,7 @@ pub(crate) fn stat_inside(shared: &Shared) -> JournalStat {
         file_bytes: segments.iter().map(|segment| segment.file_bytes).sum(),
         chain_ok: true,
         has_writer: true,
+        tail_bytes_to_cut: 0,
         segments,
     }
 }

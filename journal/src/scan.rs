@@ -93,6 +93,23 @@ pub(crate) struct Scan {
     pub why: &'static str,
 }
 
+impl Scan {
+    /// What the verdict cuts of each file: candidate, offset, and bytes up to the last that is not zero.
+    pub fn cut(&self, candidates: &[Candidate]) -> Vec<(usize, usize, usize)> {
+        if !matches!(self.verdict, Verdict::Cut | Verdict::CutNext) {
+            return Vec::new();
+        }
+        let (first, first_offset) = self.at;
+        let behind = candidates.iter().enumerate().skip(first);
+        let cut = behind.filter_map(|(index, candidate)| {
+            let offset = if index == first { first_offset } else { 0 };
+            let rest = candidate.file.as_ref()?.bytes().get(offset..)?;
+            Some((index, offset, rest.iter().rposition(|&byte| byte != 0)? + 1))
+        });
+        cut.collect()
+    }
+}
+
 /// What is known in front of the first candidate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {

@@ -19,9 +19,8 @@ impl Opening {
         let cut = matches!(scan.verdict, Verdict::Cut | Verdict::CutNext);
         let (cut_index, cut_offset) = scan.at;
         if cut {
-            for (index, candidate) in candidates.iter().enumerate().skip(cut_index) {
-                let offset = if index == cut_index { cut_offset } else { 0 };
-                self.copy_aside(candidate, offset)?;
+            for (index, offset, bytes) in scan.cut(candidates) {
+                self.copy_aside(&candidates[index], offset, bytes)?;
             }
             self.storage.sync_dir(&self.dir).map_err(io_at(&self.dir, "sync"))?;
         }
@@ -43,22 +42,17 @@ impl Opening {
         Ok(())
     }
 
-    fn copy_aside(&mut self, candidate: &Candidate, offset: usize) -> Result<(), OpenError> {
-        let Some(file) = &candidate.file else {
-            return Ok(());
-        };
-        let rest = file.bytes().get(offset..).unwrap_or(&[]);
-        let Some(last) = rest.iter().rposition(|&byte| byte != 0) else {
-            return Ok(());
-        };
+    fn copy_aside(&mut self, candidate: &Candidate, offset: usize, bytes: usize) -> Result<(), OpenError> {
+        let file = candidate.file.as_ref().expect("only bytes of a file are cut");
+        let rest = &file.bytes()[offset..offset + bytes];
         let name = format!("cut-{:020}-{:020}-{:020}.bin", candidate.base, offset, self.storage.clock_ns());
         let path = self.dir.join(&name);
-        write_atomically(&*self.storage, &self.dir, &name, &rest[..=last]).map_err(io_at(&path, "write"))?;
+        write_atomically(&*self.storage, &self.dir, &name, rest).map_err(io_at(&path, "write"))?;
         tracing::warn!(
-            base = candidate.base, offset, bytes = last + 1, kept_in = %path.display(),
+            base = candidate.base, offset, bytes, kept_in = %path.display(),
             "recovery cuts an unfinished tail: nothing of it was ever durable"
         );
-        self.report.tail_bytes_cut += last as u64 + 1;
+        self.report.tail_bytes_cut += bytes as u64;
         self.report.cut_file.get_or_insert(path);
         Ok(())
     }

@@ -146,10 +146,10 @@ def drop(url):
 class Exchange:
     """One data folder and the server on it, when one runs."""
 
-    def __init__(self, work, name="data", data=None, flags=(), config=None, port=0):
+    def __init__(self, work, name="data", data=None, flags=(), config=None, port=0, http="127.0.0.1:0"):
         self.work = work
         self.data = pathlib.Path(data) if data else work.path / name
-        self.flags, self.port = list(flags), port
+        self.flags, self.port, self.http_at = list(flags), port, http
         self.log, self.out = work.path / f"{name}.log", work.path / f"{name}.out"
         self.process = self.order_entry = self.http = None
         if config is not None:
@@ -162,7 +162,7 @@ class Exchange:
         """Starts the process; does not wait for it to be ready."""
         with open(self.out, "wb") as out, open(self.log, "ab") as log:
             self.process = self.work.spawn(
-                "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}", "--http", "127.0.0.1:0",
+                "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}", "--http", self.http_at,
                 *self.flags, *more, out=out, err=log)  # fmt: skip
         return self
 

@@ -138,10 +138,12 @@ class Client:
         return self.header(64, 96) + body
 
     def answers(self):
-        """The reports of the next sequence, as text, up to LAST; or the one BUSY or ERROR."""
+        """The reports on the last request, as text, up to LAST; or the one BUSY or ERROR. Those on others are skipped."""
         seen = []
         while True:
             data = self.message()
+            if data[2] != 133 and struct.unpack_from("<I", data, 4)[0] != self.request:
+                continue
             seen.append(describe(data))
             if data[2] in (132, 133) or (data[2] > 160 and struct.unpack_from("<H", data, 30)[0] & 1):
                 return " ".join(seen)

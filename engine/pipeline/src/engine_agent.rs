@@ -205,7 +205,8 @@ impl<C: Clock> EngineAgent<C> {
                 self.appender.abandon();
                 true
             }
-            Err(AppendError::NotReady) => {
+            // A full disk is waited for: the ring fills, clients hear BUSY, and it goes on when there is room.
+            Err(AppendError::NotReady | AppendError::Full) => {
                 self.stats.not_ready.fetch_add(1, Ordering::Relaxed);
                 false
             }

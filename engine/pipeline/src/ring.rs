@@ -74,12 +74,8 @@ pub fn input_ring(capacity: usize, reserve: usize) -> (Input, RingOutput) {
         published: CachePadded::new(AtomicI64::new(-1)),
         taken: CachePadded::new(AtomicI64::new(-1)),
     });
-    let input = Input {
-        producer: builder.build(),
-        shared: shared.clone(),
-        capacity: capacity as i64,
-        reserve: reserve as i64,
-    };
+    let input =
+        Input { producer: builder.build(), shared: shared.clone(), capacity: capacity as i64, reserve: reserve as i64 };
     (input, RingOutput { poller, shared })
 }
 

@@ -255,15 +255,16 @@ fn live(sim: &SimStorage, mut process: Process, client: &mut Client, random: &mu
             return left;
         }
     }
+    left.written = process.watermarks.written().0;
     if process.watermarks.failure().is_some() {
         IO_ERRORS.count(1);
     } else if random.below(4) == 0 {
         process.agents.finish();
         left.clean = process.watermarks.durable().0 == left.written && !sim.is_dead();
-        assert!(left.clean || sim.is_dead() || process.watermarks.failure().is_some(), "a living machine stops cleanly");
+        let failed = process.watermarks.failure().is_some();
+        assert!(left.clean || sim.is_dead() || failed, "a living machine stops cleanly");
         CLEAN_STOPS.count(u64::from(left.clean));
     }
-    left.written = process.watermarks.written().0;
     left
 }
 

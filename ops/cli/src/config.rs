@@ -33,6 +33,7 @@ pub struct Config {
     pub max_orders: u32,
     pub snapshot_every_frames: u64,
     pub snapshot_every_seconds: u64,
+    pub keep_history: bool,
     pub private_http: bool,
     pub demo: bool,
     pub limits: LimitsConfig,
@@ -85,6 +86,7 @@ impl Default for Config {
             max_orders: 1 << 20,
             snapshot_every_frames: 1_000_000,
             snapshot_every_seconds: 600,
+            keep_history: true,
             private_http: false,
             demo: true,
             limits: LimitsConfig::default(),
@@ -110,9 +112,8 @@ impl Config {
     /// # Errors
     /// In words: the file, and what is wrong in it.
     pub fn load(path: &Path) -> Result<Self, String> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            format!("configuration {}: {error}; write one with `ringbook init`", path.display())
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("configuration {}: {error}; write one with `ringbook init`", path.display()))?;
         toml::from_str(&text).map_err(|error| {
             let what = error.message().to_owned();
             let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
@@ -155,7 +156,10 @@ impl Config {
         self.thread_layout()?;
         self.wait_mode()?;
         if !self.ring_slots.is_power_of_two() || !(256..=1 << 20).contains(&self.ring_slots) {
-            return Err(format!("setting ring_slots = {}: must be a power of two from 256 to 1048576", self.ring_slots));
+            return Err(format!(
+                "setting ring_slots = {}: must be a power of two from 256 to 1048576",
+                self.ring_slots
+            ));
         }
         if !(1..=16 << 10).contains(&self.segment_mib) {
             return Err(format!("setting segment_mib = {}: must lie between 1 and 16384", self.segment_mib));
@@ -163,6 +167,19 @@ impl Config {
         for (name, value) in [("dedupe_capacity", self.dedupe_capacity), ("max_orders", self.max_orders)] {
             if !(16..1 << 28).contains(&value) {
                 return Err(format!("setting {name} = {value}: must lie between 16 and 268435455"));
+            }
+        }
+        let limits = &self.limits;
+        for (name, value) in [
+            ("connections", limits.connections as u64),
+            ("outstanding", u64::from(limits.outstanding)),
+            ("rate_per_s", u64::from(limits.rate_per_s)),
+            ("output_mib", limits.output_mib as u64),
+            ("logon_ms", limits.logon_ms),
+            ("history_mib_per_s", limits.history_mib_per_s),
+        ] {
+            if !(1..=u64::from(u32::MAX)).contains(&value) {
+                return Err(format!("setting limits.{name} = {value}: must lie between 1 and 4294967295"));
             }
         }
         if let Some(url) = self.projection_url() {

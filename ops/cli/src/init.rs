@@ -24,9 +24,16 @@ pub struct InitArgs {
     pub json: bool,
 }
 
-/// File name, id and role of the four keys.
-const KEYS: [(&str, u32, Role); 4] =
-    [("admin.key", 1, Role::Admin), ("funds.key", 2, Role::Funds), ("trade.key", 3, Role::Trade), ("readonly.key", 4, Role::ReadOnly)];
+/// Id of the admin key, the first of [`KEYS`].
+pub const ADMIN_KEY: u32 = 1;
+
+/// File name, id and role of the four keys; the admin key comes first.
+const KEYS: [(&str, u32, Role); 4] = [
+    ("admin.key", 1, Role::Admin),
+    ("funds.key", 2, Role::Funds),
+    ("trade.key", 3, Role::Trade),
+    ("readonly.key", 4, Role::ReadOnly),
+];
 
 /// The keys in a folder; those that are missing are made, if `make`.
 ///
@@ -77,7 +84,10 @@ pub fn run(args: InitArgs) -> ExitCode {
             let value = serde_json::json!({ "config": config, "keys": folder });
             output::print(args.json, &value, || {
                 let config = config.display();
-                format!("configuration {config}\nkeys          {}\nstart with    ringbook serve --config {config}", folder.display())
+                format!(
+                    "configuration {config}\nkeys          {}\nstart with    ringbook serve --config {config}",
+                    folder.display()
+                )
             });
             ExitCode::SUCCESS
         }

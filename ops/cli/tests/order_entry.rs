@@ -59,7 +59,11 @@ fn bad_peers_get_an_error_and_harm_nobody() {
     // Behind a good logon: Ringbook's own commands and a second logon.
     for (what, bytes, expected) in [
         ("TICK", Tick::new(1).as_bytes().to_vec(), SessionError::BadType),
-        ("a second LOGON", common::Wire::connect(&server.order_entry).logon(&trade, session(5)).as_bytes().to_vec(), SessionError::NotLoggedOn),
+        (
+            "a second LOGON",
+            common::Wire::connect(&server.order_entry).logon(&trade, session(5)).as_bytes().to_vec(),
+            SessionError::NotLoggedOn,
+        ),
     ] {
         let (mut peer, _) = Wire::open(&server.order_entry, &trade, session(5));
         peer.send_bytes(&bytes);
@@ -221,7 +225,8 @@ fn keys_act_within_role_and_range_and_end_when_revoked() {
     reader.send(&order(1, 100, 1, Side::Buy, 7, 1));
     assert_eq!(busy(reader.expect(ReportType::Busy)), Some(BusyReason::NotEntitled));
     let (mut trader, _) = Wire::open(&server.order_entry, &server.key("trade.key"), session(1));
-    let deposit = Deposit { account: AccountId(100), asset: AssetId(1), adjustment: 9, amount: Amount(1), ..Deposit::new(2) };
+    let deposit =
+        Deposit { account: AccountId(100), asset: AssetId(1), adjustment: 9, amount: Amount(1), ..Deposit::new(2) };
     trader.send(&deposit);
     assert_eq!(busy(trader.expect(ReportType::Busy)), Some(BusyReason::NotEntitled));
     trader.send(&order(3, 1, 1, Side::Buy, 7, 1));
@@ -338,7 +343,11 @@ fn a_slow_reader_is_let_go_and_can_resume() {
 #[test]
 fn a_drained_server_has_answered_everything_and_exits_0() {
     let mut server = Server::start("drain", "");
-    let (mut trader, _) = Wire::open(&server.order_entry, &server.key("trade.key"), LogonAs { flags: logon_flags::OWN_ONLY, ..session(1) });
+    let (mut trader, _) = Wire::open(
+        &server.order_entry,
+        &server.key("trade.key"),
+        LogonAs { flags: logon_flags::OWN_ONLY, ..session(1) },
+    );
     for number in 0..200 {
         trader.send(&order(number, 100, u128::from(number) + 1, Side::Buy, 7, 1));
     }

@@ -29,7 +29,7 @@ mod worker;
 
 pub use keys::KeyTable;
 pub use limits::Limits;
-pub use office::{AccountView, Office, StateSource};
+pub use office::{AccountView, Office, StateReply, StateSource};
 pub use stages::{Stage, StageHistograms};
 pub use stats::GatewayStats;
 pub use worker::{GatewayError, Waiter, Worker, WorkerParts};

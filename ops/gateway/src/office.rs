@@ -55,13 +55,14 @@ pub struct AccountView {
     pub orders: Vec<OrderView>,
 }
 
+/// Takes a state.
+pub type StateReply = Box<dyn FnOnce(Result<AccountView, String>) + Send>;
+
 /// Where states come from.
 pub trait StateSource: Send {
-    /// The state of an account after a sequence that is at least `min_sequence`; waits for it.
-    ///
-    /// # Errors
-    /// In words, if it cannot be had.
-    fn account(&self, account: AccountId, min_sequence: Sequence) -> Result<AccountView, String>;
+    /// Gives the state of an account after a sequence that is at least `min_sequence` to `reply`, on whatever thread and
+    /// whenever it is there; or in words why it cannot be had. Does not wait.
+    fn account(&self, account: AccountId, min_sequence: Sequence, reply: StateReply);
 }
 
 /// What the office is asked.
@@ -78,12 +79,26 @@ pub enum Job {
 
 /// What a worker is told.
 pub enum Answer {
-    Verified { logon: Logon, valid: bool },
+    Verified {
+        logon: Box<Logon>,
+        valid: bool,
+    },
     /// Reports up to, not including, `next`.
-    Piece { bytes: Vec<u8>, next: u64 },
-    Refused { code: SessionError, text: String },
-    State { bytes: Vec<u8> },
-    StateFailed { text: String },
+    Piece {
+        bytes: Vec<u8>,
+        next: u64,
+    },
+    Refused {
+        code: SessionError,
+        text: String,
+    },
+    State {
+        bytes: Vec<u8>,
+    },
+    StateFailed {
+        request: u32,
+        text: String,
+    },
 }
 
 /// A job and the worker that asks.
@@ -126,7 +141,7 @@ impl Office {
                 let valid = VerifyingKey::from_bytes(&public_key).is_ok_and(|key| {
                     key.verify_strict(&logon.signed_bytes(&nonce), &Signature::from_bytes(&logon.signature)).is_ok()
                 });
-                (ticket, Answer::Verified { logon, valid })
+                (ticket, Answer::Verified { logon: Box::new(logon), valid })
             }
             Job::History { ticket, view, from, skip, token } => {
                 let begun = Instant::now();
@@ -138,12 +153,17 @@ impl Office {
                 (ticket, answer)
             }
             Job::State { ticket, request, account, min_sequence, allowed } => {
-                let state = self.states.account(account, Sequence(min_sequence));
-                let answer = match state {
-                    Ok(state) => Answer::State { bytes: state_messages(request, account, allowed, &state) },
-                    Err(text) => Answer::StateFailed { text },
+                let reply = move |state: Result<AccountView, String>| {
+                    let answer = match state {
+                        Ok(state) => Answer::State { bytes: state_messages(request, account, allowed, &state) },
+                        Err(text) => Answer::StateFailed { request, text },
+                    };
+                    if inbox.send((ticket, answer)).is_ok() {
+                        wake.notify();
+                    }
                 };
-                (ticket, answer)
+                self.states.account(account, Sequence(min_sequence), Box::new(reply));
+                return;
             }
             Job::Gone { ticket } => {
                 self.readers.remove(&ticket);
@@ -190,7 +210,9 @@ impl Office {
             Ok(Some(frame)) if frame.term == term => Ok(()),
             Ok(Some(frame)) => {
                 let known = frame.term;
-                refuse(format!("sequence {sequence} is of term {known}, not {term}: that history was lost; ask for the state"))
+                refuse(format!(
+                    "sequence {sequence} is of term {known}, not {term}: that history was lost; ask for the state"
+                ))
             }
             Ok(None) | Err(_) => refuse(format!("sequence {sequence} cannot be read")),
         }

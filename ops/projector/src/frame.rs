@@ -40,6 +40,13 @@ pub trait FrameSource {
     /// The journal cannot be read on.
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError>;
 
+    /// The term of a committed frame; `None` if the journal ends before it. Asked once, for the frame that the rows stand
+    /// at: another term is another history.
+    ///
+    /// # Errors
+    /// The journal cannot be read there.
+    fn term_at(&mut self, sequence: u64) -> Result<Option<u32>, SourceError>;
+
     /// The newest committed sequence, for the lag; `None` if the source does not know it.
     fn head(&self) -> Option<u64> {
         None
@@ -94,6 +101,10 @@ impl FrameList {
 }
 
 impl FrameSource for FrameList {
+    fn term_at(&mut self, sequence: u64) -> Result<Option<u32>, SourceError> {
+        Ok(self.frames.iter().find(|frame| frame.sequence == sequence).map(|frame| frame.term))
+    }
+
     fn seek(&mut self, sequence: u64) -> Result<(), SourceError> {
         let first = self.frames.first().map_or(1, |f| f.sequence);
         self.next = sequence

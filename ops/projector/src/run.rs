@@ -73,6 +73,16 @@ pub enum RunError {
     /// Another writer.
     #[error(transparent)]
     Flush(FlushError),
+    /// The rows show frames that the journal does not have.
+    #[error(
+        "the rows stand at sequence {sequence} of term {term}, which this journal does not have: they show a history that was lost or another journal; run `ringbook projection rebuild`"
+    )]
+    OtherHistory {
+        /// Where the rows stand.
+        sequence: u64,
+        /// Term of that frame.
+        term: u32,
+    },
 }
 
 /// A thread that runs a projector.
@@ -89,6 +99,24 @@ pub fn spawn<S: FrameSource + Send + 'static>(
     std::thread::Builder::new()
         .name("projector".into())
         .spawn(move || run(&mut source, sink.as_mut(), &options, &stop, &progress))
+}
+
+/// How long a journal that seems to end before the rows may take to show more: its writer may just be starting.
+const LATE: Duration = Duration::from_secs(10);
+
+/// The frame that the rows stand at must be in the journal, of the same term (docs/FORMATS.md §3).
+fn check_history(source: &mut dyn FrameSource, base: &Position, stop: &AtomicBool) -> Result<(), RunError> {
+    let began = Instant::now();
+    while base.sequence > 0 && !stop.load(Relaxed) {
+        match source.term_at(base.sequence) {
+            Ok(Some(term)) if term == base.term => return Ok(()),
+            Ok(None) if began.elapsed() < LATE => std::thread::sleep(Duration::from_millis(50)),
+            Ok(_) => return Err(RunError::OtherHistory { sequence: base.sequence, term: base.term }),
+            // Archived, or unreadable: then seeking behind it says so.
+            Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
 }
 
 /// Projects until `stop`; what is folded by then is written if the database answers.
@@ -111,6 +139,7 @@ pub fn run(
         progress,
     };
     let Some(mut fold) = runner.start()? else { return Ok(()) };
+    check_history(source, fold.base(), stop)?;
     source.seek(fold.base().sequence + 1)?;
     let mut limit = options.batch_rows_min.max(1);
     let mut began = Instant::now();

@@ -73,6 +73,9 @@ struct Held {
 }
 
 impl ringbook_projector::FrameSource for Held {
+    fn term_at(&mut self, sequence: u64) -> Result<Option<u32>, ringbook_projector::SourceError> {
+        self.list.term_at(sequence)
+    }
     fn seek(&mut self, sequence: u64) -> Result<(), ringbook_projector::SourceError> {
         self.next = sequence;
         self.list.seek(sequence)

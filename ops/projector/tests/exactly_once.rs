@@ -141,3 +141,21 @@ fn an_old_position_writes_nothing(db: &Db) {
     }
 }
 both!(an_old_position_writes_nothing);
+
+/// Rows of a history that the journal lost (a power cut under ack `written`, a restored backup) are not continued.
+fn rows_of_a_lost_history_are_not_continued(db: &Db) {
+    let mut world = World::new(77, 4);
+    while world.frames.len() < 300 {
+        world.step();
+    }
+    project(db.sink().as_mut(), &world.frames, 100, &options()).unwrap();
+    let mut other = world.frames.clone();
+    for frame in &mut other[250..] {
+        frame.term += 1;
+    }
+    let (stop, progress) = (std::sync::atomic::AtomicBool::new(false), ringbook_projector::Progress::default());
+    let mut source = ringbook_projector::FrameList::new(other);
+    let error = ringbook_projector::run(&mut source, db.sink().as_mut(), &options(), &stop, &progress).unwrap_err();
+    assert!(error.to_string().contains("history that was lost"), "{error}");
+}
+both!(rows_of_a_lost_history_are_not_continued);

@@ -112,6 +112,9 @@ struct Slow {
 }
 
 impl ringbook_projector::FrameSource for Slow {
+    fn term_at(&mut self, sequence: u64) -> Result<Option<u32>, ringbook_projector::SourceError> {
+        self.list.term_at(sequence)
+    }
     fn seek(&mut self, sequence: u64) -> Result<(), ringbook_projector::SourceError> {
         self.list.seek(sequence)
     }

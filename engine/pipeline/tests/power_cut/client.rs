@@ -13,13 +13,16 @@ use crate::{BUSY, CONTINUES, RESENT_KNOWN, RESENT_LOST, TRANSFERS};
 use ringbook_core::Engine;
 use ringbook_core::image::Image;
 use ringbook_event::{Event, ORIGIN_BYTES, Origin, events, split_command};
-use ringbook_journal::{Frame, ReadError, Reader, Sequence};
 use ringbook_journal::sim::SimRandom;
+use ringbook_journal::{Frame, ReadError, Reader, Sequence};
 use ringbook_oracle::generate::Generator;
 use ringbook_pipeline::Input;
 use ringbook_wire::codec;
-use ringbook_wire::message::{Continue, Genesis, Message, MessageType, NewOrder, Quarantine};
-use ringbook_wire::{OrderId, RejectCode, TimestampNs};
+use ringbook_wire::message::{Continue, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown};
+use ringbook_wire::{
+    AccountId, ClientOrderId, KeyId, OrderId, OrderType, Price, Qty, RejectCode, SessionId, Side, SymbolId,
+    TimeInForce, TimestampNs, order_flags,
+};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -55,6 +58,8 @@ enum Use {
 /// See the module.
 pub struct Client {
     generator: Generator,
+    /// Commands that come before the generator's next one.
+    herd: VecDeque<(Origin, Vec<u8>)>,
     random: SimRandom,
     clock: Arc<AtomicU64>,
     requests: u32,
@@ -75,6 +80,7 @@ impl Client {
     pub fn new(seed: u64) -> Self {
         Self {
             generator: Generator::new(seed),
+            herd: VecDeque::new(),
             random: SimRandom::new(seed ^ 0x5eed),
             clock: Arc::default(),
             requests: 0,
@@ -135,14 +141,61 @@ impl Client {
     }
 
     fn next_command(&mut self) -> Sent {
-        let next = self.generator.next_command();
-        self.clock.store(next.time_ns, Relaxed);
+        if self.random.below(300) == 0 && self.acknowledged() > 100 {
+            self.plan_herd();
+        }
+        let (origin, message) = self.herd.pop_front().unwrap_or_else(|| {
+            let next = self.generator.next_command();
+            self.clock.store(next.time_ns, Relaxed);
+            (next.origin, next.message)
+        });
         self.requests += 1;
-        let mut command = next.origin.as_bytes().to_vec();
-        command.extend_from_slice(&next.message);
+        let mut command = origin.as_bytes().to_vec();
+        command.extend_from_slice(&message);
         // Bytes 4 to 8 of the header: a number of its own makes every command one of its kind.
         command[ORIGIN_BYTES + 4..ORIGIN_BYTES + 8].copy_from_slice(&self.requests.to_le_bytes());
         Sent { command, again: false }
+    }
+
+    /// Many small orders that one command ends: more events than fit one frame, so that work is left for CONTINUE, of
+    /// the kind that others may interrupt (the session goes down) or not (somebody sells into them all).
+    fn plan_herd(&mut self) {
+        let session = SessionId::new(KeyId(1), 1);
+        let herd = 30 + self.random.below(80);
+        let send_time = TimestampNs(self.clock.load(Relaxed));
+        let order = NewOrder {
+            symbol: SymbolId(1),
+            price: Price(1),
+            quantity: Qty(1),
+            send_time,
+            order_type: OrderType::Limit.code(),
+            ..NewOrder::new(0)
+        };
+        for member in 0..herd {
+            let message = NewOrder {
+                client_id: ClientOrderId([send_time.0 + member, 77]),
+                account: AccountId(100 + member as u32 % 6),
+                side: Side::Buy.code(),
+                time_in_force: TimeInForce::Gtc.code(),
+                flags: order_flags::CANCEL_ON_DISCONNECT,
+                ..order
+            };
+            self.herd.push_back((Origin::session(session), message.as_bytes().to_vec()));
+        }
+        let end = if self.random.below(2) == 0 {
+            (Origin::INTERNAL, SessionDown { session, ..SessionDown::new(0) }.as_bytes().to_vec())
+        } else {
+            let sale = NewOrder {
+                client_id: ClientOrderId([send_time.0, 78]),
+                account: AccountId(106 + self.random.below(6) as u32),
+                side: Side::Sell.code(),
+                quantity: Qty(1_000),
+                time_in_force: TimeInForce::Ioc.code(),
+                ..order
+            };
+            (Origin::session(SessionId::new(KeyId(2), 1)), sale.as_bytes().to_vec())
+        };
+        self.herd.push_back(end);
     }
 
     /// What is unanswered and may be sent again (PROTOCOL §2.4) will be, to the letter; how much was unanswered. The
@@ -275,10 +328,5 @@ impl Client {
 }
 
 fn remembered(frame: &Frame<'_>) -> Told {
-    Told {
-        term: frame.term,
-        time_ns: frame.time_ns,
-        command: frame.command.to_vec(),
-        events: frame.events.to_vec(),
-    }
+    Told { term: frame.term, time_ns: frame.time_ns, command: frame.command.to_vec(), events: frame.events.to_vec() }
 }

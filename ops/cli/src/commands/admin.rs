@@ -3,7 +3,9 @@
 use crate::output::{could_not, print};
 use clap::Subcommand;
 use ringbook_client::{Answer, Client, Key, Options};
-use ringbook_wire::message::{Deposit, Message, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, Withdraw, name_field};
+use ringbook_wire::message::{
+    Deposit, Message, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, Withdraw, name_field,
+};
 use ringbook_wire::{
     AccountId, Amount, AssetId, FeeModel, KeyId, Price, Qty, Rate, Role, StpMode, SymbolId, SymbolKind, SymbolStatus,
 };
@@ -174,7 +176,9 @@ fn change(args: &AdminArgs) -> Result<String, String> {
             let message = SetAsset { asset: AssetId(*id), scale: *scale, name: field(name)?, ..SetAsset::new(0) };
             send(options, key, &message, format!("asset {id} {name}"))
         }
-        Change::Symbol(symbol) => send(options, key, &set_symbol(symbol)?, format!("symbol {} {}", symbol.id, symbol.name)),
+        Change::Symbol(symbol) => {
+            send(options, key, &set_symbol(symbol)?, format!("symbol {} {}", symbol.id, symbol.name))
+        }
         Change::Account { id, group, suspended } => {
             let suspended = u8::from(*suspended);
             let message = SetAccount { account: AccountId(*id), group: *group, suspended, ..SetAccount::new(0) };
@@ -213,7 +217,12 @@ fn change(args: &AdminArgs) -> Result<String, String> {
                 reference: m.reference,
                 ..Deposit::new(0)
             };
-            send(options, key, &message, format!("deposited {} of asset {} to account {}", m.amount, m.asset, m.account))
+            send(
+                options,
+                key,
+                &message,
+                format!("deposited {} of asset {} to account {}", m.amount, m.asset, m.account),
+            )
         }
         Change::Withdraw(m) => {
             let message = Withdraw {
@@ -224,7 +233,12 @@ fn change(args: &AdminArgs) -> Result<String, String> {
                 reference: m.reference,
                 ..Withdraw::new(0)
             };
-            send(options, key, &message, format!("withdrew {} of asset {} from account {}", m.amount, m.asset, m.account))
+            send(
+                options,
+                key,
+                &message,
+                format!("withdrew {} of asset {} from account {}", m.amount, m.asset, m.account),
+            )
         }
     };
     if done.is_err()

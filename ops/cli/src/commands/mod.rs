@@ -37,5 +37,8 @@ pub fn require_journal(data: &Path) -> Result<(), String> {
     if data.join("journal").join("journal.id").exists() {
         return Ok(());
     }
-    Err(format!("{} holds no journal; name the data folder with --data, or start one with `ringbook serve`", data.display()))
+    Err(format!(
+        "{} holds no journal; name the data folder with --data, or start one with `ringbook serve`",
+        data.display()
+    ))
 }

@@ -147,6 +147,13 @@ impl FrameSource for Outside {
         self.committed()
     }
 
+    fn term_at(&mut self, sequence: u64) -> Result<Option<u32>, SourceError> {
+        let words = |error: &dyn std::fmt::Display| SourceError(error.to_string());
+        let committed = self.reader.committed().map_err(|error| words(&error))?;
+        let mut reader = self.folder.reader(sequence).map_err(|error| words(&error))?;
+        Ok(reader.next(committed).map_err(|error| words(&error))?.map(|frame| frame.term))
+    }
+
     fn passed(&mut self, sequence: u64) {
         if let (Some(slot), Some(live)) = (&self.slot, &self.live)
             && !slot.passed(Sequence(sequence), live.clock_ns())
@@ -174,7 +181,8 @@ fn status(args: &TargetArgs) -> Result<ExitCode, String> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
     let lag_frames = head.saturating_sub(sequence);
     let lag_seconds = if lag_frames == 0 { 0.0 } else { now.saturating_sub(time_ns) as f64 / 1e9 };
-    let rows: serde_json::Map<_, _> = status.rows.iter().map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect();
+    let rows: serde_json::Map<_, _> =
+        status.rows.iter().map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect();
     let value = json!({
         "sequence": sequence,
         "lag_frames": lag_frames,
@@ -215,7 +223,10 @@ fn rebuild(args: &TargetArgs) -> Result<ExitCode, String> {
         "differences": null,
     });
     print(args.data.json, &value, || {
-        format!("rebuilt to sequence {}: {} rows, {} dead letters", rebuilt.position.sequence, rebuilt.rows, rebuilt.dead_letters)
+        format!(
+            "rebuilt to sequence {}: {} rows, {} dead letters",
+            rebuilt.position.sequence, rebuilt.rows, rebuilt.dead_letters
+        )
     });
     Ok(verdict(rebuilt.dead_letters == 0))
 }
@@ -283,7 +294,10 @@ fn requeue(args: &TargetArgs) -> Result<ExitCode, String> {
         "written": requeued.written, "superseded": requeued.superseded, "dead_letters": requeued.refused,
     });
     print(args.data.json, &value, || {
-        format!("{} written, {} were superseded, {} refused again", requeued.written, requeued.superseded, requeued.refused)
+        format!(
+            "{} written, {} were superseded, {} refused again",
+            requeued.written, requeued.superseded, requeued.refused
+        )
     });
     Ok(verdict(requeued.refused == 0))
 }

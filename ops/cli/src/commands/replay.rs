@@ -31,7 +31,10 @@ pub fn recover(args: RecoverArgs) -> ExitCode {
 
 fn text(value: &serde_json::Value) -> String {
     let object = value.as_object().into_iter().flatten();
-    object.map(|(key, value)| format!("{key:20} {}", value.to_string().trim_matches('"'))).collect::<Vec<_>>().join("\n")
+    object
+        .map(|(key, value)| format!("{key:20} {}", value.to_string().trim_matches('"')))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn try_recover(args: &RecoverArgs) -> Result<serde_json::Value, String> {
@@ -41,6 +44,7 @@ fn try_recover(args: &RecoverArgs) -> Result<serde_json::Value, String> {
     let first = folder.first_sequence().map_err(|error| words(&error))?.max(1);
     let mut reader = folder.reader(first).map_err(|error| words(&error))?;
     let last = reader.visible().map_err(|error| words(&error))?.0;
+    let stat = ringbook_journal::stat(&folder.journal(), folder.tails()).map_err(|error| words(&error))?;
     let progress_bar = bar("recovering");
     let recovered =
         ringbook_replay::recover(&mut reader, last, &history, &folder.store(), &RecoverOptions::default(), &mut |p| {
@@ -60,7 +64,7 @@ fn try_recover(args: &RecoverArgs) -> Result<serde_json::Value, String> {
         "frames_replayed": recovered.frames_replayed,
         "seconds": recovered.seconds,
         "state_hash": hex(&recovered.state_hash),
-        "tail_bytes_cut": 0,
+        "tail_bytes_cut": stat.tail_bytes_to_cut,
     }))
 }
 
@@ -130,7 +134,7 @@ fn try_verify(args: &VerifyArgs) -> Result<(serde_json::Value, bool, Vec<String>
     )
     .map_err(|error| error.to_string())?;
     progress_bar.finish_and_clear();
-    let ledger = verified.ledger.clone().unwrap_or_default();
+    let ledger = verified.ledger.unwrap_or_default();
     let value = serde_json::json!({
         "acked": ledger.acked,
         "missing": ledger.missing,

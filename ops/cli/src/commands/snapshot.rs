@@ -15,7 +15,7 @@ pub enum SnapshotCommand {
     /// Loads each one and checks every hash
     #[command(after_help = "Example:\n  ringbook snapshot verify")]
     Verify(DataArgs),
-    /// Takes one of the newest committed state, by replay, beside a running or stopped exchange
+    /// Takes one of the newest committed state, by replay, of a stopped exchange (a running one takes its own)
     #[command(after_help = "Example:\n  ringbook snapshot take --data ringbook-data")]
     Take(DataArgs),
 }
@@ -58,6 +58,10 @@ fn list(args: &DataArgs) -> Result<ExitCode, String> {
 fn take(args: &DataArgs) -> Result<ExitCode, String> {
     let folder = args.folder()?;
     let words = |error: &dyn std::fmt::Display| error.to_string();
+    let stat = ringbook_journal::stat(&folder.journal(), folder.tails()).map_err(|error| words(&error))?;
+    if stat.has_writer {
+        return Err("the exchange runs and writes the snapshots of this folder itself; SIGTERM takes one, or lower snapshot_every_seconds".into());
+    }
     let history = folder.history().map_err(|error| words(&error))?;
     let state = state_at(&folder, None, &mut |_, _| {}).map_err(|error| words(&error))?;
     let sequence = state.engine.sequence().0;

@@ -52,7 +52,8 @@ fn run(file: File, stages: &Mutex<StageHistograms>, stop: &AtomicBool) -> Result
                 let histogram = taken.get(stage);
                 if !histogram.is_empty() {
                     let tag = Tag::new(stage.name()).ok_or("a stage's name is no tag")?;
-                    log.write_histogram(histogram, last, now - last, Some(tag)).map_err(|error| format!("{error:?}"))?;
+                    log.write_histogram(histogram, last, now - last, Some(tag))
+                        .map_err(|error| format!("{error:?}"))?;
                 }
             }
             last = now;

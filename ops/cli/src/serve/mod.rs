@@ -16,15 +16,15 @@ mod projection;
 mod sources;
 
 use crate::config::Config;
-pub use projection::options as projector_options;
-pub use sources::projector_frame;
 use crate::output;
+pub use projection::options as projector_options;
 use ringbook_feed::{FeedOptions, Sources};
 use ringbook_gateway::{KeyTable, Worker, WorkerParts};
 use ringbook_pipeline::{EngineAgent, EngineClock, InFlight, Stamps, Wake, input_ring};
 use ringbook_replay::shadow::{self, Shadow, ShadowHandle, ShadowOptions};
 use ringbook_snapshot::Store;
 use ringbook_wire::{Sequence, Term};
+pub use sources::projector_frame;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -134,15 +134,14 @@ fn serve(config: Config) -> Result<(), String> {
     let uuid = journal.uuid();
     let (appender, watermarks, background) = journal.start(Arc::new(sources::Streams), Some(hook));
 
-    let (inflight, stranded) =
-        InFlight::open(&tails, recovered.last_sequence).map_err(|error| error.to_string())?;
+    let (inflight, stranded) = InFlight::open(&tails, recovered.last_sequence).map_err(|error| error.to_string())?;
     inflight.mark_on_panic();
     let reserve = config.ring_slots / 8;
     let (input, ring) = input_ring(config.ring_slots, reserve);
     let stamps = Stamps::new(65_536);
     let shadow_state = Shadow::new(recovered.engine.clone(), history, recovered.binding);
-    let mut engine = EngineAgent::new(recovered.engine, appender, ring, EngineClock::new(), stamps.clone())
-        .with_inflight(inflight);
+    let mut engine =
+        EngineAgent::new(recovered.engine, appender, ring, EngineClock::new(), stamps.clone()).with_inflight(inflight);
     open::first_commands(&mut engine, &config, &keys, stranded)?;
     let delivered = engine.engine().sequence();
     wait_committed(&watermarks, delivered)?;
@@ -199,8 +198,7 @@ fn serve(config: Config) -> Result<(), String> {
     if let Some(projector) = &projector {
         feed_sources.metrics.push(Arc::new(metrics::ProjectorMetrics(projector.progress.clone())));
     }
-    let feed_options =
-        FeedOptions { listen: config.http, private_http: config.private_http, ..FeedOptions::default() };
+    let feed_options = FeedOptions { listen: config.http, private_http: config.private_http, ..FeedOptions::default() };
     let feed = ringbook_feed::start(&feed_options, feed_sources).map_err(|error| error.to_string())?;
     let log = latency_log::start(&config.data.join("latency.hlog"), worker.stages(), stop_followers.clone())?;
 
@@ -212,8 +210,13 @@ fn serve(config: Config) -> Result<(), String> {
         data = %config.data.display(), "the exchange is open"
     );
 
+    let mut looked = Instant::now();
     while !stop_signal.load(Ordering::Acquire) && !hot.has_ended() {
         std::thread::sleep(Duration::from_millis(20));
+        if !config.keep_history && looked.elapsed() >= RETAIN_EVERY {
+            looked = Instant::now();
+            retain(&watermarks, &shadow_handle);
+        }
     }
     tracing::info!("draining");
     status.set_stopping();
@@ -232,6 +235,22 @@ fn serve(config: Config) -> Result<(), String> {
     shadow_result.map_err(|error| format!("the shadow had failed: {error}"))?;
     tracing::info!(sequence = watermarks.durable().0, "stopped; everything is on disk");
     Ok(())
+}
+
+/// How often old segments are looked at.
+const RETAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Removes sealed segments that lie behind two proven snapshots and every live follower.
+fn retain(watermarks: &ringbook_journal::Watermarks, shadow: &ShadowHandle) {
+    let keep_from = shadow.metrics().retain_from();
+    if keep_from == 0 {
+        return;
+    }
+    match watermarks.retain(ringbook_journal::Sequence(keep_from)) {
+        Ok(removed) if removed.is_empty() => {}
+        Ok(removed) => tracing::info!(segments = removed.len(), keep_from, "old journal segments were removed"),
+        Err(error) => tracing::warn!(%error, "old journal segments could not be removed"),
+    }
 }
 
 /// Waits until what was executed at start-up is committed.

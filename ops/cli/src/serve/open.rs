@@ -38,9 +38,8 @@ pub fn journal_options(config: &Config) -> Result<Options, String> {
 /// Opens the journal and recovers the state; says what it did.
 pub fn open(config: &Config) -> Result<Opened, String> {
     let data = &config.data;
-    std::fs::create_dir_all(data).map_err(|error| {
-        format!("data folder {}: {error}; choose another with --data", data.display())
-    })?;
+    std::fs::create_dir_all(data)
+        .map_err(|error| format!("data folder {}: {error}; choose another with --data", data.display()))?;
     let options = journal_options(config)?;
     let opened =
         Journal::open(&data.join("journal"), RealStorage::new(), options).map_err(|error| error.to_string())?;
@@ -82,9 +81,10 @@ pub fn open(config: &Config) -> Result<Opened, String> {
         seconds = recovered.seconds + report.seconds,
         "recovered"
     );
-    // Keys are needed where they make the first commands; later the journal knows the public halves.
-    let folder = data.join("keys");
-    let keys = if report.last_sequence.0 == 0 { init::keys(&folder, true)? } else { Vec::new() };
+    // Keys are needed where they make the first commands; later the journal knows the public halves. The admin key is the
+    // last of the first commands: without it they were not finished, and are given again (each has no second effect).
+    let finished = recovered.engine.keys().iter().any(|key| key.key.0 == init::ADMIN_KEY);
+    let keys = if finished { Vec::new() } else { init::keys(&data.join("keys"), true)? };
     Ok(Opened { journal, recovered, history, keys, term: report.term })
 }
 
@@ -95,8 +95,9 @@ pub fn first_commands<C: Clock>(
     keys: &[Key],
     stranded: Option<Stranded>,
 ) -> Result<(), String> {
+    let new = engine.engine().sequence().0 == 0;
     let mut run = |message: &[u8]| engine.execute_now(message).map_err(|error| error.to_string());
-    if !keys.is_empty() {
+    if new {
         let mut seed = [0u8; 16];
         getrandom::fill(&mut seed).map_err(|error| format!("the system gives no random numbers: {error}"))?;
         let word = |at: usize| u64::from_le_bytes(seed[at..at + 8].try_into().expect("8 bytes"));
@@ -110,13 +111,15 @@ pub fn first_commands<C: Clock>(
             ..Genesis::new(0)
         };
         run(zerocopy::IntoBytes::as_bytes(&genesis))?;
-        for key in keys {
-            run(&init::key_command(key))?;
-        }
+    }
+    if !keys.is_empty() {
         if config.demo {
             for command in demo::commands() {
                 run(&command)?;
             }
+        }
+        for key in keys.iter().rev() {
+            run(&init::key_command(key))?;
         }
         tracing::info!(demo = config.demo, keys = %config.data.join("keys").display(), "a new exchange was made");
     }

@@ -2,11 +2,11 @@
 //! HTTP, frames for the projector.
 
 use ringbook_feed::{FollowerStatus, Readiness, Status, StatusSource};
-use ringbook_gateway::{AccountView, StateSource};
+use ringbook_gateway::{AccountView, StateReply, StateSource};
 use ringbook_journal::{FollowerSlot, Indexer, Reader, Watermarks, WriterState};
 use ringbook_pipeline::EngineStats;
 use ringbook_projector::{Frame, FrameSource, SourceError};
-use ringbook_replay::shadow::{ShadowHandle, Wait};
+use ringbook_replay::shadow::ShadowHandle;
 use ringbook_wire::{AccountId, Sequence, Term, TimestampNs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -25,21 +25,19 @@ impl Indexer for Streams {
 pub struct States(pub ShadowHandle);
 
 impl StateSource for States {
-    fn account(&self, account: AccountId, min_sequence: Sequence) -> Result<AccountView, String> {
-        let wait = Wait::until(min_sequence.0, Duration::from_secs(5));
-        let state = self
-            .0
-            .ask_blocking(wait, move |shadow| Ok(shadow.account_state(account)))
-            .map_err(|error| error.to_string())?;
-        Ok(AccountView {
-            sequence: Sequence(state.sequence),
-            time: TimestampNs(state.time),
-            term: Term(state.term),
-            exists: state.exists,
-            adjustment: state.adjustment,
-            balances: state.balances,
-            orders: state.orders,
-        })
+    fn account(&self, account: AccountId, min_sequence: Sequence, reply: StateReply) {
+        self.0.account_state(account, min_sequence.0, Duration::from_secs(5), move |state| {
+            let view = state.map(|state| AccountView {
+                sequence: Sequence(state.sequence),
+                time: TimestampNs(state.time),
+                term: Term(state.term),
+                exists: state.exists,
+                adjustment: state.adjustment,
+                balances: state.balances,
+                orders: state.orders,
+            });
+            reply(view.map_err(|error| error.to_string()));
+        });
     }
 }
 
@@ -112,7 +110,9 @@ impl StatusSource for ExchangeStatus {
         match self.phase.load(Ordering::Acquire) {
             STARTING => not("starting"),
             STOPPING => not("shutting down"),
-            _ if self.watermarks.space_low() => not("free disk space is below the floor: cancels only until there is room"),
+            _ if self.watermarks.space_low() => {
+                not("free disk space is below the floor: cancels only until there is room")
+            }
             _ => Readiness::Ready,
         }
     }
@@ -123,12 +123,17 @@ pub struct Frames {
     watermarks: Watermarks,
     reader: Reader,
     slot: Option<FollowerSlot>,
+    passed: u64,
+    renewed: Instant,
 }
+
+/// A follower's slot is renewed at least so often, also while there is nothing to project.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
 
 impl Frames {
     pub fn new(watermarks: &Watermarks) -> Self {
         let reader = watermarks.reader(ringbook_journal::Sequence(1));
-        Self { watermarks: watermarks.clone(), reader, slot: None }
+        Self { watermarks: watermarks.clone(), reader, slot: None, passed: 0, renewed: Instant::now() }
     }
 }
 
@@ -152,13 +157,14 @@ impl FrameSource for Frames {
             )));
         }
         self.reader = self.watermarks.reader(ringbook_journal::Sequence(sequence));
-        if self.slot.is_none() {
-            self.slot = self.watermarks.follow("projector", ringbook_journal::Sequence(sequence.saturating_sub(1)));
-        }
+        self.passed(sequence.saturating_sub(1));
         Ok(())
     }
 
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
+        if self.renewed.elapsed() >= RENEW_EVERY {
+            self.passed(self.passed);
+        }
         let next = self.reader.next_sequence();
         let mut committed = self.watermarks.committed();
         if committed < next && !wait.is_zero() {
@@ -175,10 +181,18 @@ impl FrameSource for Frames {
     }
 
     fn passed(&mut self, sequence: u64) {
-        if let Some(slot) = &self.slot
-            && !slot.passed(ringbook_journal::Sequence(sequence), self.watermarks.clock_ns())
-        {
+        (self.passed, self.renewed) = (sequence, Instant::now());
+        let passed = ringbook_journal::Sequence(sequence);
+        let kept = self.slot.as_ref().is_some_and(|slot| slot.passed(passed, self.watermarks.clock_ns()));
+        if !kept {
             self.slot = None;
+            self.slot = self.watermarks.follow("projector", passed);
         }
+    }
+
+    fn term_at(&mut self, sequence: u64) -> Result<Option<u32>, SourceError> {
+        let at = ringbook_journal::Sequence(sequence);
+        let frame = self.watermarks.reader(at).next(self.watermarks.committed()).map(|frame| frame.map(|f| f.term));
+        frame.map_err(|error| SourceError(error.to_string()))
     }
 }

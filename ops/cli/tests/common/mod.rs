@@ -36,7 +36,8 @@ impl Server {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let config = folder.join("ringbook.toml");
-        let text = format!("segment_mib = 1\ndedupe_capacity = 65536\nmax_orders = 65536\nprojection = \"none\"\n{settings}");
+        let text =
+            format!("segment_mib = 1\ndedupe_capacity = 65536\nmax_orders = 65536\nprojection = \"none\"\n{settings}");
         std::fs::write(&config, text).unwrap();
         let (child, order_entry, http) = spawn(&folder, &config, "127.0.0.1:0");
         Self { child, folder, order_entry, http, config, own_folder: true }
@@ -63,12 +64,8 @@ impl Server {
 
     /// Runs a sub-command with `--data` of this server; its standard output and exit code.
     pub fn ringbook(&self, args: &[&str]) -> (String, i32) {
-        let output = Command::new(env!("CARGO_BIN_EXE_ringbook"))
-            .args(args)
-            .arg("--data")
-            .arg(&self.folder)
-            .output()
-            .unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_ringbook")).args(args).arg("--data").arg(&self.folder).output().unwrap();
         (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap_or(-1))
     }
 }

@@ -1,0 +1,199 @@
+//! Vectors of the messages that clients send, and of Ringbook's own commands.
+//!
+//! Invariant: literals only, so that nothing in the code under test decides what the golden bytes are.
+
+use crate::vector::{Vector, vector};
+use ringbook_wire::message::{
+    Amend, Cancel, CancelAll, Continue, Deposit, Genesis, Heartbeat, Logon, Logout, MessageType, NewOrder, Quarantine,
+    SessionDown, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, StateRequest, Tick, Withdraw, logon_flags,
+    name_field,
+};
+use ringbook_wire::{
+    AccountId, Amount, AssetId, ClientOrderId, FeeModel, KeyId, OrderId, OrderType, Price, Qty, Rate, Role, Sequence,
+    SessionId, Side, StpMode, SymbolId, SymbolKind, SymbolStatus, Term, TimeInForce, TimestampNs, order_flags,
+};
+
+/// Bytes that rise from a first one.
+fn pattern<const N: usize>(first: u8) -> [u8; N] {
+    std::array::from_fn(|at| first.wrapping_add(at as u8))
+}
+
+/// By number.
+pub fn vectors() -> Vec<Vector> {
+    vec![
+        vector!(
+            7001,
+            Logon {
+                key: KeyId(1013),
+                session: 0x01020317,
+                sequence: Sequence(0x2122232425262734),
+                term: Term(1052),
+                index: 2576,
+                flags: logon_flags::ALL,
+                heartbeat_ms: 0x01020326,
+                grace_ms: 0x01020329,
+                journal: pattern(145),
+                reserved: 0,
+                signature: pattern(177),
+            }
+        ),
+        vector!(7002, Logout {}),
+        vector!(7003, Heartbeat {}),
+        vector!(7004, StateRequest { account: AccountId(1004013), reserved: 0 }),
+        vector!(
+            7064,
+            NewOrder {
+                client_id: ClientOrderId([0x3132333435363700 + 1, 0x4142434445464700 + 1]),
+                account: AccountId(1064026),
+                symbol: SymbolId(64039),
+                price: Price(0x010203040506406c),
+                quantity: Qty(0x0102030405064077),
+                budget: Amount(0x0102030405064082),
+                trigger: Price(0x010203040506408d),
+                display: Qty(0x0102030405064098),
+                expire_at: TimestampNs(1700000000123520009),
+                send_time: TimestampNs(1700000000123520010),
+                side: Side::Sell.code(),
+                order_type: OrderType::StopMarket.code(),
+                time_in_force: TimeInForce::Ioc.code(),
+                stp: StpMode::Decrement.code(),
+                flags: order_flags::POST_ONLY | order_flags::CANCEL_ON_DISCONNECT,
+                trigger_direction: 1,
+                trigger_source: 2,
+            }
+        ),
+        vector!(
+            7065,
+            Cancel {
+                account: AccountId(1065013),
+                reserved: 0,
+                order: OrderId(0x2122232425262ef4),
+                client_id: ClientOrderId([0x3132333435363700 + 4, 0x4142434445464700 + 4]),
+            }
+        ),
+        vector!(
+            7066,
+            Amend {
+                account: AccountId(1066013),
+                reserved: 0,
+                order: OrderId(0x2122232425262f13),
+                client_id: ClientOrderId([0x3132333435363700 + 4, 0x4142434445464700 + 4]),
+                price: Price(0x0102030405064279),
+                quantity: Qty(0x0102030405064284),
+                trigger: Price(0x010203040506428f),
+            }
+        ),
+        vector!(
+            7067,
+            CancelAll {
+                account: AccountId(1067013),
+                symbol: SymbolId(67026),
+                side: Side::Sell.code(),
+                reserved: [0; 7],
+            }
+        ),
+        vector!(
+            7072,
+            Deposit {
+                account: AccountId(1072013),
+                asset: AssetId(72026),
+                adjustment: 0x1112131415162297,
+                amount: Amount(0x0102030405064874),
+                reference: 0x11121314151622a1,
+            }
+        ),
+        vector!(
+            7073,
+            Withdraw {
+                account: AccountId(1073013),
+                asset: AssetId(73026),
+                adjustment: 0x11121314151622c0,
+                amount: Amount(0x0102030405064975),
+                reference: 0x11121314151622ca,
+            }
+        ),
+        vector!(
+            7080,
+            SetAsset {
+                asset: AssetId(80013),
+                scale: 8,
+                reserved: [0; 3],
+                name: name_field("GOLDEN-80").expect("short"),
+            }
+        ),
+        vector!(
+            7081,
+            SetSymbol {
+                symbol: SymbolId(81013),
+                base: AssetId(81026),
+                quote: AssetId(81039),
+                fee_group: 2575,
+                kind: SymbolKind::Perpetual.code(),
+                fee_model: FeeModel::Rate.code(),
+                name: name_field("GOLDEN-81").expect("short"),
+                base_lot: Amount(0x01020304050651a9),
+                quote_per_tick_lot: Amount(0x01020304050651b4),
+                min_price: Price(0x01020304050651bf),
+                max_price: Price(0x01020304050651ca),
+                min_quantity: Qty(0x01020304050651d5),
+                max_quantity: Qty(0x01020304050651e0),
+                max_market_quantity: Qty(0x01020304050651eb),
+                min_notional: Amount(0x01020304050651f6),
+                max_notional: Amount(0x0102030405065201),
+                band: Rate(0x010203040506520c),
+                slip: Rate(0x0102030405065217),
+                taker: Rate(0x0102030405065222),
+                maker: Rate(-0x010203040506522d),
+                max_open_orders: 0x010208a0,
+                max_trigger_orders: 0x010208a3,
+                stp: StpMode::CancelMaker.code(),
+                status: SymbolStatus::CancelOnly.code(),
+                reserved: [0; 6],
+                reserved2: [0; 3],
+            }
+        ),
+        vector!(7082, SetAccount { account: AccountId(1082013), group: 0x01020878, suspended: 1, reserved: [0; 7] }),
+        vector!(7083, SetStatus { symbol: SymbolId(83013), status: SymbolStatus::Halted.code(), reserved: [0; 3] }),
+        vector!(
+            7084,
+            SetKey {
+                key: KeyId(84013),
+                role: Role::Funds.code(),
+                revoked: 1,
+                reserved: [0; 2],
+                first_account: AccountId(1084065),
+                last_account: AccountId(1084078),
+                reserved2: 0,
+                public_key: pattern(132),
+            }
+        ),
+        vector!(
+            7112,
+            Genesis {
+                seed: [0x5152535455565758, 0x6162636465666768],
+                rules: 0x01020a76,
+                shard: 0x01020a79,
+                dedupe_capacity: 0x01020a7c,
+                max_event_bytes: 0x01020a7f,
+                max_orders: 0x01020a82,
+                reserved: [0; 5],
+            }
+        ),
+        vector!(7113, Continue { of: Sequence(0x21222324252634b6) }),
+        vector!(7114, SessionDown { session: SessionId::new(KeyId(7001), 7002) }),
+        vector!(7115, Tick {}),
+        vector!(
+            7116,
+            Quarantine {
+                account: AccountId(1115013),
+                kind: MessageType::NewOrder as u8,
+                reserved: [0; 3],
+                client_id: ClientOrderId([0x3132333435363700 + 4, 0x4142434445464700 + 4]),
+                symbol: SymbolId(115065),
+                halt: 0x01020ab5,
+                send_time: TimestampNs(1700000000123571007),
+                adjustment: 0x1112131415162993,
+            }
+        ),
+    ]
+}

@@ -1,0 +1,54 @@
+//! What happens because time passes: grace periods, heartbeats, time-outs.
+
+use super::*;
+
+impl Worker {
+    pub(super) fn timers(&mut self, now: u64) {
+        while let Some(session) = self.grace.due(now) {
+            let mut message = SessionDown::new(0);
+            message.session = session;
+            if self.input.submit(Origin::INTERNAL, message.as_bytes(), true, now, now).is_err() {
+                break;
+            }
+            self.stats.sessions_down.fetch_add(1, Ordering::Relaxed);
+            self.grace.down(session);
+            if let Some(published) = &self.published {
+                published.notify();
+            }
+        }
+        let failed = self.engine.failed.load(Ordering::Relaxed) == 1 || self.watermarks.state() == WriterState::Failed;
+        self.failed |= failed;
+        for at in 0..self.slots.len() {
+            let Some(slot) = self.slots[at].as_mut() else {
+                continue;
+            };
+            let session = &mut slot.session;
+            let silent = now.saturating_sub(session.received_ns);
+            match session.state {
+                State::Connected | State::Verifying => {
+                    if now.saturating_sub(session.connected_ns) > self.limits.logon_ms * 1_000_000 {
+                        let text = format!("no LOGON within {} ms", self.limits.logon_ms);
+                        self.refuse(at, Refusal::new(SessionError::Timeout, 0, text));
+                    }
+                }
+                State::Open | State::CatchingUp => {
+                    if silent > 3 * session.heartbeat_ns {
+                        let text = "nothing was heard for three heartbeat intervals";
+                        self.refuse(at, Refusal::new(SessionError::Timeout, 0, text));
+                    } else if now.saturating_sub(session.sent_ns) >= session.heartbeat_ns {
+                        session.sent_ns = now;
+                        let mut beat = ServerHeartbeat::new(0);
+                        beat.sequence = Sequence(session.sent_up_to);
+                        beat.term = self.term;
+                        beat.server_time = wall_ns();
+                        write(slot.connection.output(), &beat);
+                        self.dirty.push(at);
+                    }
+                }
+                // A peer that takes nothing of its farewell is not waited for.
+                State::Closing if silent > 5_000_000_000 => self.drop_connection(at),
+                State::Closing => {}
+            }
+        }
+    }
+}
