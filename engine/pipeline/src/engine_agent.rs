@@ -16,7 +16,7 @@ use crate::inflight::InFlight;
 use crate::ring::{RingOutput, Slot};
 use crate::stamps::{Stamp, Stamps};
 use ringbook_core::{Engine, Fault, Pending, RULES_VERSION};
-use ringbook_event::{ORIGIN_BYTES, Origin};
+use ringbook_event::{ORIGIN_BYTES, Origin, Record, Rejected};
 use ringbook_journal::{AppendError, Appender, FrameKind, FrameMeta};
 use ringbook_wire::message::{Continue, Message};
 use ringbook_wire::{Sequence, TimestampNs};
@@ -53,6 +53,9 @@ pub enum EngineAgentError {
     /// The engine.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The engine refused it: it is journaled as refused.
+    #[error("a command of Ringbook's own was refused with code {0}: the configuration does not fit the rules")]
+    Refused(u16),
 }
 
 /// See the module.
@@ -71,7 +74,7 @@ pub struct EngineAgent<C: Clock> {
     failed: bool,
 }
 
-/// Executes one command into an open frame and finishes it.
+/// Executes one command into an open frame and finishes it; the code if it was refused.
 #[expect(clippy::too_many_arguments, reason = "the parts of one agent, borrowed apart")]
 #[inline]
 fn execute<C: Clock>(
@@ -85,7 +88,7 @@ fn execute<C: Clock>(
     message: &[u8],
     arrived_ns: u64,
     published_ns: u64,
-) -> Result<(), EngineAgentError> {
+) -> Result<Option<u16>, EngineAgentError> {
     let begun_ns = mono_ns();
     let time_ns = clock.time_ns(begun_ns).max(engine.time().0).max(appender.last_time_ns());
     let sequence = appender.next_sequence().0;
@@ -107,6 +110,7 @@ fn execute<C: Clock>(
             return Err(fault.into());
         }
     };
+    let refused = (events[0] == Rejected::KIND).then(|| u16::from_le_bytes([events[8], events[9]]));
     appender.finish(FrameMeta {
         time_ns,
         command_len: command_len as u16,
@@ -120,7 +124,7 @@ fn execute<C: Clock>(
     stamps.put(sequence, Stamp { arrived_ns, published_ns, begun_ns, written_ns: mono_ns() });
     stats.commands.fetch_add(1, Ordering::Relaxed);
     stats.event_bytes.fetch_add(length as u64, Ordering::Relaxed);
-    Ok(())
+    Ok(refused)
 }
 
 impl<C: Clock> EngineAgent<C> {
@@ -173,17 +177,25 @@ impl<C: Clock> EngineAgent<C> {
     /// Executes a command of Ringbook's own, outside the ring: at start-up, before clients are let in.
     ///
     /// # Errors
-    /// The journal has failed or is full, or the engine refuses the command's place.
+    /// The journal has failed or is full, or the engine refuses the command.
     pub fn execute_now(&mut self, message: &[u8]) -> Result<(), EngineAgentError> {
         loop {
             match self.run(Origin::INTERNAL, message, mono_ns(), mono_ns()) {
                 Err(EngineAgentError::Journal(AppendError::NotReady)) => std::thread::yield_now(),
-                other => return other,
+                Ok(None) => return Ok(()),
+                Ok(Some(code)) => return Err(EngineAgentError::Refused(code)),
+                Err(error) => return Err(error),
             }
         }
     }
 
-    fn run(&mut self, origin: Origin, message: &[u8], arrived: u64, published: u64) -> Result<(), EngineAgentError> {
+    fn run(
+        &mut self,
+        origin: Origin,
+        message: &[u8],
+        arrived: u64,
+        published: u64,
+    ) -> Result<Option<u16>, EngineAgentError> {
         execute(
             &mut self.engine,
             &mut self.appender,
@@ -263,7 +275,7 @@ impl<C: Clock> EngineAgent<C> {
 
 /// A command that was checked cannot be executed: the engine is not what it should be. Nothing was published.
 #[cold]
-fn fault(error: &EngineAgentError) {
+fn fault(error: &EngineAgentError) -> ! {
     panic!("the engine stops before it publishes anything: {error}");
 }
 

@@ -216,9 +216,7 @@ impl Hot {
             }
             800..804 => self.send(origin, &CancelAll { account, ..CancelAll::new(9) }),
             804..806 => {
-                let message =
-                    ringbook_wire::message::SessionDown { session, ..ringbook_wire::message::SessionDown::new(0) };
-                self.send(Origin::INTERNAL, &message);
+                self.send(Origin::INTERNAL, &SessionDown { session, ..SessionDown::new(0) });
             }
             806..850 => {
                 let asset = 1 + self.random.below(2) as u32;

@@ -1,5 +1,5 @@
 //! The whole exchange without its network, and its power fails: ring → engine's agent → journal on a simulated disk,
-//! everything polled from one thread in random order, several crashes per seed. A client outside remembers what it was
+//! everything polled from one thread in random order, several crashes and full disks per seed. A client outside remembers what it was
 //! told ([`client`]) and checks after each crash that the exchange still knows it.
 //!
 //! ```text
@@ -24,7 +24,7 @@ mod client;
 use client::Client;
 use ringbook_core::Engine;
 use ringbook_journal::sim::{SimRandom, SimStorage};
-use ringbook_journal::{Agents, Indexer, Journal, OpenError, Options, RecoveryReport, Sequence, Watermarks};
+use ringbook_journal::{Agents, Indexer, Journal, OpenError, Options, Poll, RecoveryReport, Sequence, Watermarks};
 use ringbook_pipeline::{Agent, Clock, EngineAgent, Input, Stamps, input_ring};
 use ringbook_wire::TimestampNs;
 use ringbook_wire::message::Genesis;
@@ -37,6 +37,9 @@ const DIR: &str = "/data/journal";
 const TAILS: &str = "/tails";
 /// Slots of the ring; the fewest that there can be, so that it is full now and then.
 const RING: usize = 64;
+
+/// What is left of a full disk: below the floor, but enough for what has to be written all the same.
+const FULL_DISK_BYTES: u64 = 1 << 20;
 
 /// What the seeds have met, so that a run that meets nothing does not pass for a proof.
 struct Met(AtomicU64);
@@ -59,6 +62,7 @@ met! {
     POWER_CUTS "power cuts",
     CRASHED_OPENINGS "crashes while opening",
     IO_ERRORS "journals failed by an I/O error",
+    FULL_DISKS "full disks that were waited for",
     CLEAN_STOPS "clean stops",
     TAIL_CUTS "recoveries that cut a tail",
     FROM_IMAGE "recoveries from an image",
@@ -109,7 +113,12 @@ struct Left {
 
 fn options() -> Options {
     // The least bound of events that GENESIS allows, and the longest command, fit a frame.
-    Options { tail_dir: PathBuf::from(TAILS), max_frame_bytes: 4_608, ..Options::small() }
+    Options {
+        tail_dir: PathBuf::from(TAILS),
+        max_frame_bytes: 4_608,
+        free_space_floor: 2 * FULL_DISK_BYTES,
+        ..Options::small()
+    }
 }
 
 /// Opens, and again if the machine died in the middle of it.
@@ -213,6 +222,19 @@ fn start(sim: &SimStorage, journal: Journal, engine: Engine, client: &Client) ->
     Process { agent, agents, watermarks, input }
 }
 
+/// There is room again: whatever waited because of the full disk is executed now, without a restart.
+fn go_on(sim: &SimStorage, process: &mut Process) {
+    if !process.watermarks.space_low() {
+        return;
+    }
+    while process.agents.preparer.poll() == Poll::Worked {}
+    if process.agent.has_work() && process.agent.stats().not_ready.load(Relaxed) > 0 {
+        let done = process.agent.poll();
+        assert!(done > 0 || sim.is_dead() || process.watermarks.failure().is_some(), "there is room, nothing happens");
+        FULL_DISKS.count(1);
+    }
+}
+
 /// Runs the exchange for a while, until it is to crash or has died already.
 fn live(sim: &SimStorage, mut process: Process, client: &mut Client, random: &mut SimRandom) -> Left {
     let mut reader = process.watermarks.reader(Sequence(client.acknowledged() + 1));
@@ -225,8 +247,14 @@ fn live(sim: &SimStorage, mut process: Process, client: &mut Client, random: &mu
         1 if random.below(3) == 0 => sim.fail_after(random.below(most / 4)),
         _ => {}
     }
+    let full_until = if random.below(5) == 0 { random.below(steps + 1) } else { 0 };
+    sim.set_free_space(if full_until > 0 { FULL_DISK_BYTES } else { u64::MAX });
     let mut left = Left::default();
-    for _ in 0..steps {
+    for step in 0..steps {
+        if step == full_until {
+            sim.set_free_space(u64::MAX);
+            go_on(sim, &mut process);
+        }
         match random.below(16) {
             0..=5 => (0..eager).for_each(|_| client.submit(&mut process.input)),
             6..=9 => {
@@ -278,6 +306,7 @@ fn run(seed: u64) {
         RECOVERED_PENDING.count(u64::from(engine.pending() != ringbook_core::Pending::Nothing));
         let process = start(&sim, journal, engine, &client);
         left = live(&sim, process, &mut client, &mut random);
+        sim.set_free_space(u64::MAX);
         if random.below(3) == 0 {
             crash = Crash::Kill;
             sim.kill();

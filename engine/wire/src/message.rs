@@ -152,7 +152,7 @@ messages! { MessageType {
         journal: [u8; 16],
         /// Zero.
         reserved: u64,
-        /// Ed25519 signature over [`LOGON_CONTEXT`], the challenge's nonce and bytes 8..64 of this message.
+        /// Ed25519 signature over the 16 bytes `RINGBOOK-LOGON-1`, the challenge's nonce and bytes 8..64 of this message.
         signature: [u8; 64],
     }
     /// Ends the session; cancel-on-disconnect does not act.
@@ -336,7 +336,7 @@ messages! { MessageType {
     }
     /// Creates an account, or changes it.
     SetAccount = 82, 24 {
-        /// Its id, from [`AccountId::FIRST_CUSTOMER`].
+        /// Its id, from 16.
         account: AccountId,
         /// STP group; 0 for none.
         group: u32,

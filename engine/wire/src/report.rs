@@ -208,7 +208,7 @@ messages! { ReportType {
     }
     /// Ends a state.
     StateEnd = 138, 24 {
-        /// The same sequence as in StateBegin.
+        /// The same sequence as in STATE_BEGIN.
         sequence: Sequence,
         /// Balances sent.
         balances: u32,
@@ -337,7 +337,7 @@ messages! { ReportType {
         symbol: SymbolId,
         /// Engine's id.
         order: OrderId,
-        /// Lots that it lost.
+        /// Lots that it lost; 0 if only the other side lost some.
         quantity: Qty,
         /// Left of it.
         remaining: Qty,

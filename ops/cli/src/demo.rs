@@ -15,7 +15,7 @@ fn bytes<M: Message>(message: M) -> Vec<u8> {
 }
 
 /// BTC-USDT: tick 0.01 USDT, lot 0.00001 BTC; ETH-USDT: tick 0.01 USDT, lot 0.001 ETH (docs/DOMAIN.md §7).
-fn symbol(id: u32, name: &str, base: u32, base_lot: i64, k: i64) -> SetSymbol {
+fn symbol(id: u32, name: &str, base: u32, base_lot: i64, k: i64, max_price: i64) -> SetSymbol {
     SetSymbol {
         symbol: SymbolId(id),
         base: AssetId(base),
@@ -26,7 +26,7 @@ fn symbol(id: u32, name: &str, base: u32, base_lot: i64, k: i64) -> SetSymbol {
         base_lot: Amount(base_lot),
         quote_per_tick_lot: Amount(k),
         min_price: Price(1),
-        max_price: Price(100_000_000),
+        max_price: Price(max_price),
         min_quantity: Qty(1),
         max_quantity: Qty(100_000_000),
         max_market_quantity: Qty(10_000_000),
@@ -48,8 +48,8 @@ pub fn commands() -> Vec<Vec<u8>> {
         let name = name_field(name).expect("a short name");
         commands.push(bytes(SetAsset { asset: AssetId(id), scale, name, ..SetAsset::new(0) }));
     }
-    commands.push(bytes(symbol(1, "BTC-USDT", 1, 1_000, 10)));
-    commands.push(bytes(symbol(2, "ETH-USDT", 3, 100_000, 1_000)));
+    commands.push(bytes(symbol(1, "BTC-USDT", 1, 1_000, 10, 100_000_000)));
+    commands.push(bytes(symbol(2, "ETH-USDT", 3, 100_000, 1_000, 10_000_000)));
     for account in ACCOUNTS {
         commands.push(bytes(SetAccount { account: AccountId(account), ..SetAccount::new(0) }));
         for (number, asset, amount) in [(1, 1, 100), (2, 2, 10_000_000), (3, 3, 1_000)] {

@@ -12,7 +12,7 @@ use ringbook_journal::{ReadError, Reader, Watermarks};
 use ringbook_pipeline::Wake;
 use ringbook_report::{FrameParts, View, account_stream, key_stream, reports};
 use ringbook_wire::codec::write;
-use ringbook_wire::message::{Logon, Message};
+use ringbook_wire::message::{Logon, Message, logon_flags};
 use ringbook_wire::report::{StateBalance, StateBegin, StateEnd, StateOrder};
 use ringbook_wire::{AccountId, Qty, Sequence, SessionError, Term, TimestampNs};
 use rustc_hash::FxHashMap;
@@ -69,8 +69,8 @@ pub trait StateSource: Send {
 pub enum Job {
     /// Whether the signature is the key's.
     Verify { ticket: Ticket, logon: Logon, nonce: [u8; 32], public_key: [u8; 32] },
-    /// A piece of history from a sequence on, without its first `skip` reports. `token`: check that it names a frame.
-    History { ticket: Ticket, view: View, from: u64, skip: u16, token: Option<(u32, u64)> },
+    /// A piece of history from a sequence on, without its first `skip` reports.
+    History { ticket: Ticket, view: View, from: u64, skip: u16 },
     /// An account's state.
     State { ticket: Ticket, request: u32, account: AccountId, min_sequence: u64, allowed: bool },
     /// The connection is gone: forget what was kept for it.
@@ -141,11 +141,14 @@ impl Office {
                 let valid = VerifyingKey::from_bytes(&public_key).is_ok_and(|key| {
                     key.verify_strict(&logon.signed_bytes(&nonce), &Signature::from_bytes(&logon.signature)).is_ok()
                 });
-                (ticket, Answer::Verified { logon: Box::new(logon), valid })
+                let token = (logon.term.0, logon.sequence.0);
+                let refused =
+                    if valid && logon.flags & logon_flags::RESUME != 0 { self.check_token(token).err() } else { None };
+                (ticket, refused.unwrap_or(Answer::Verified { logon: Box::new(logon), valid }))
             }
-            Job::History { ticket, view, from, skip, token } => {
+            Job::History { ticket, view, from, skip } => {
                 let begun = Instant::now();
-                let answer = self.history(ticket, &view, from, skip, token);
+                let answer = self.history(ticket, &view, from, skip);
                 if let Answer::Piece { bytes, .. } = &answer {
                     let due = Duration::from_nanos(bytes.len() as u64 * 1_000_000_000 / self.bytes_per_s);
                     std::thread::sleep(due.saturating_sub(begun.elapsed()));
@@ -175,14 +178,9 @@ impl Office {
         }
     }
 
-    fn history(&mut self, ticket: Ticket, view: &View, from: u64, skip: u16, token: Option<(u32, u64)>) -> Answer {
+    fn history(&mut self, ticket: Ticket, view: &View, from: u64, skip: u16) -> Answer {
         let committed = self.watermarks.committed().0;
         let oldest = self.watermarks.oldest().0.max(1);
-        if let Some((term, sequence)) = token
-            && let Err(refused) = self.check_token(term, sequence, committed, oldest)
-        {
-            return refused;
-        }
         if from < oldest {
             let text = format!("history before {oldest} is archived; log on without RESUME and ask for the state");
             return Answer::Refused { code: SessionError::HistoryGone, text };
@@ -197,12 +195,19 @@ impl Office {
         }
     }
 
-    fn check_token(&self, term: u32, sequence: u64, committed: u64, oldest: u64) -> Result<(), Answer> {
+    /// Whether a token's frame is there, committed, and of the token's term.
+    fn check_token(&self, (term, sequence): (u32, u64)) -> Result<(), Answer> {
+        let committed = self.watermarks.committed().0;
+        let oldest = self.watermarks.oldest().0.max(1);
         let refuse = |text: String| Err(Answer::Refused { code: SessionError::BadToken, text });
         if sequence > committed {
-            return refuse(format!("token {sequence} lies behind the last committed sequence {committed}"));
+            return refuse(format!("token {sequence} lies above the last committed sequence {committed}"));
         }
-        if sequence == 0 || sequence < oldest {
+        if sequence.max(1) < oldest {
+            let text = format!("history before {oldest} is archived; log on without RESUME and ask for the state");
+            return Err(Answer::Refused { code: SessionError::HistoryGone, text });
+        }
+        if sequence == 0 {
             return Ok(());
         }
         let mut reader = self.watermarks.reader(ringbook_journal::Sequence(sequence));

@@ -133,7 +133,10 @@ impl Session {
             _ if !logged_on || kind == MessageType::Logon => Err(Refusal::new(
                 SessionError::NotLoggedOn,
                 header.kind,
-                format!("{} is not expected here: log on first, once, and wait for LOGON_ACCEPTED", kind.name()),
+                format!(
+                    "message type {} is not expected here: log on first, once, and wait for LOGON_ACCEPTED",
+                    kind as u8
+                ),
             )),
             MessageType::Logout => Ok(Action::Leave { request: header.request }),
             MessageType::StateRequest => {

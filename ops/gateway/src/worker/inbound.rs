@@ -160,6 +160,13 @@ impl Worker {
             }
             Ok(Action::State { request, account }) => {
                 let view = slot.session.view.expect("an open session has a view");
+                if slot.session.outstanding >= self.limits.outstanding {
+                    self.stats.count_busy(BusyReason::Outstanding);
+                    write(slot.connection.output(), &busy(message, BusyReason::Outstanding, RETRY_MS));
+                    self.dirty.push(at);
+                    return;
+                }
+                slot.session.outstanding += 1;
                 let ticket = Ticket { slot: at, generation: slot.generation };
                 let min_sequence = self.delivered;
                 self.ask(Job::State { ticket, request, account, min_sequence, allowed: view.holds(account) });
@@ -192,7 +199,8 @@ impl Worker {
         };
         if let Some(reason) = refused {
             self.stats.count_busy(reason);
-            write(slot.connection.output(), &busy(message, reason, RETRY_MS));
+            let retry_ms = if reason == BusyReason::NotEntitled { 0 } else { RETRY_MS };
+            write(slot.connection.output(), &busy(message, reason, retry_ms));
             self.dirty.push(at);
             return;
         }

@@ -39,10 +39,12 @@ impl Worker {
                 Answer::Verified { logon, valid: true } => self.log_on(at, &logon),
                 Answer::Refused { code, text } => self.refuse(at, Refusal::new(code, Logon::KIND, text)),
                 Answer::State { bytes } => {
+                    slot.session.outstanding = slot.session.outstanding.saturating_sub(1);
                     slot.connection.output().extend_from_slice(&bytes);
                     self.dirty.push(at);
                 }
                 Answer::StateFailed { request, text } => {
+                    slot.session.outstanding = slot.session.outstanding.saturating_sub(1);
                     tracing::warn!(text, "a state request could not be answered now");
                     let mut busy = Busy::new(request);
                     busy.reason = BusyReason::RingFull.code();
@@ -116,8 +118,7 @@ impl Worker {
         slot.session.sent_up_to = from - 1;
         slot.asked = true;
         let ticket = Ticket { slot: at, generation: slot.generation };
-        let token = Some((logon.term.0, logon.sequence.0));
-        self.ask(Job::History { ticket, view, from, skip, token });
+        self.ask(Job::History { ticket, view, from, skip });
     }
 
     /// Sends a piece of history; hands over to live, closes the last gap, or asks for more.

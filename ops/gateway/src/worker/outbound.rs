@@ -132,7 +132,7 @@ impl Worker {
                 let view = slot.session.view.expect("a resuming session has a view");
                 let ticket = Ticket { slot: at, generation: slot.generation };
                 let from = slot.session.sent_up_to + 1;
-                self.ask(Job::History { ticket, view, from, skip: 0, token: None });
+                self.ask(Job::History { ticket, view, from, skip: 0 });
             }
         }
         // Pushed while flushing (none today) must not be lost.
