@@ -54,7 +54,7 @@ fn child(how: &str, dir: &Path) {
     let mut agent = EngineAgent::new(Engine::new(), appender, output, EngineClock::new(), Stamps::new(64));
     if how != "by hand" {
         agent = agent.with_inflight(inflight);
-        let _ = run(how, &mut agent, &mut input);
+        run(how, &mut agent, &mut input);
     } else {
         // As `apply` would: between begin and end.
         run("well", &mut agent, &mut input);

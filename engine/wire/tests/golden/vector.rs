@@ -27,6 +27,8 @@ pub struct Field {
     pub of_place: bool,
 }
 
+type ReadsBack = Box<dyn Fn(&[u8]) -> bool>;
+
 /// See the module.
 pub struct Vector {
     pub kind: u8,
@@ -34,7 +36,8 @@ pub struct Vector {
     pub request: u32,
     pub fields: Vec<Field>,
     pub bytes: Vec<u8>,
-    pub reads_back: Box<dyn Fn(&[u8]) -> bool>,
+    /// Whether some bytes read back as this message.
+    pub reads_back: ReadsBack,
 }
 
 impl Vector {
