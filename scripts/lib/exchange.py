@@ -206,9 +206,9 @@ class Exchange:
         """A command on the data folder."""
         return run_json(*command, "--data", self.data, timeout=timeout)
 
-    def load(self, rate, seconds, *more):
-        """Starts open-loop load; `finish` waits for it."""
-        return Load(self, rate, seconds, more)
+    def load(self, rate, seconds, *more, folder=None):
+        """Starts open-loop load; `finish` waits for it. `folder`: where its ledger goes."""
+        return Load(self, rate, seconds, more, folder or self.work.path)
 
     def catch_up(self, projection, timeout=120):
         """Waits until the rows have everything committed; the seconds that took, or None."""
@@ -226,9 +226,9 @@ class Load:
 
     number = 0
 
-    def __init__(self, exchange, rate, seconds, more):
+    def __init__(self, exchange, rate, seconds, more, folder):
         Load.number += 1
-        path = exchange.work.path / f"load-{Load.number}"
+        path = folder / f"load-{Load.number}"
         self.ledger, self.out, self.err = path.with_suffix(".ledger"), path.with_suffix(".out"), path.with_suffix(".err")
         self.seconds = seconds
         with open(self.out, "wb") as out, open(self.err, "wb") as err:

@@ -67,7 +67,7 @@ fn random_streams_give_the_oracles_events() {
 
 fn compare(seed: u64, commands: u64) {
     let mut generator = Generator::new(seed);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         generator = generator.with_unsettled();
     }
     let genesis = generator.genesis();
