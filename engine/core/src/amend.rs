@@ -6,7 +6,9 @@ use crate::money::{need, sub};
 use crate::new_order::{check_notional, check_price, crosses, hold_asset};
 use ringbook_event::{Amended, EventWriter, Origin, Record};
 use ringbook_wire::message::{Amend, MessageType};
-use ringbook_wire::{Amount, ClientOrderId, MAX_AMOUNT, Price, Qty, RejectCode, Role, Side, SymbolStatus, order_flags};
+use ringbook_wire::{
+    Amount, ClientOrderId, FeeModel, MAX_AMOUNT, Price, Qty, RejectCode, Role, Side, SymbolStatus, order_flags,
+};
 
 /// An amendment that passed every check.
 struct Change {
@@ -61,6 +63,18 @@ impl Engine {
         check_price(symbol, order.side, price, queues_anew)?;
         if new_total < symbol.terms.min_quantity.0 || new_total > symbol.terms.max_quantity.0 {
             return Err(RejectCode::QtyRange);
+        }
+        // Fees per lot were copied at acceptance: they must stay below the value of a lot, and fit.
+        if order.terms.model == FeeModel::PerLot {
+            for rate in [order.terms.taker, order.terms.maker] {
+                let size = i128::from(rate).abs();
+                if size >= i128::from(price.0) * i128::from(symbol.terms.k.0) {
+                    return Err(RejectCode::PriceRange);
+                }
+                if size * i128::from(new_total) > i128::from(MAX_AMOUNT) {
+                    return Err(RejectCode::QtyRange);
+                }
+            }
         }
         // What was ordered in all, cuts included, stays a quantity.
         if order.quantity.0.saturating_add((new_total - total).max(0)) > MAX_AMOUNT {

@@ -106,7 +106,7 @@ pub struct Orders {
 impl Orders {
     /// A slab that never holds more than `capacity` orders.
     pub fn new(capacity: usize) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), capacity }
+        Self { slots: Vec::with_capacity(capacity), free: Vec::with_capacity(capacity), capacity }
     }
 
     /// Whether another order has room.

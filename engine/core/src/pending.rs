@@ -112,10 +112,13 @@ impl Engine {
         let reason = if matches!(task, Task::Session { .. }) { EndReason::Session } else { EndReason::Mass };
         let mut task = task;
         let mut count = 0;
-        while let Some(slot) = self.next_to_cancel(&mut task) {
+        // Inside a part the walk goes on behind the order that was just cancelled.
+        let mut behind = None;
+        while let Some(slot) = self.next_to_cancel(&mut task, behind) {
             if !crate::matching::has_room(out, self.accounts.touched_count()) {
                 return (count, Some(task));
             }
+            behind = Some(self.orders.get(slot).of_account.next);
             self.cancel_order(slot, reason, out);
             count += 1;
         }
@@ -123,7 +126,7 @@ impl Engine {
     }
 
     /// The next order that a task concerns; moves the task's mark past what it skips.
-    fn next_to_cancel(&self, task: &mut Task) -> Option<u32> {
+    fn next_to_cancel(&self, task: &mut Task, behind: Option<u32>) -> Option<u32> {
         match task {
             Task::Taker { .. } => None,
             Task::Session { session, before } => {
@@ -137,7 +140,7 @@ impl Engine {
                     if only.is_some_and(|only| only != open.symbol) {
                         continue;
                     }
-                    let mut slot = open.orders.head;
+                    let mut slot = behind.filter(|_| open.symbol == *symbol).unwrap_or(open.orders.head);
                     while slot != crate::orders::NIL {
                         let order = self.orders.get(slot);
                         let wanted = open.symbol != *symbol || order.id > *after;

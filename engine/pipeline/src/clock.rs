@@ -1,12 +1,15 @@
 //! Time for the engine: wall time that never falls and never jumps.
 //!
 //! Invariants (DESIGN §1): `t` follows the monotonic clock; the wall clock only trims it. A wall clock that jumps by more
-//! than a second against the monotonic one is not followed: the old pace is held and an alarm is raised.
+//! than a second against the monotonic one raises an alarm and is followed slowly: engine time then runs a tenth faster or
+//! slower until it agrees, so that a machine that slept finds back by itself and no order sees a leap.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A jump beyond this is not followed.
 const MAX_JUMP_NS: i64 = 1_000_000_000;
+/// After a jump: how far one look at the wall clock moves engine time, a tenth of [`TRIM_EVERY_NS`].
+const SLEW_NS: i64 = 10_000_000;
 /// How often the wall clock is looked at.
 const TRIM_EVERY_NS: u64 = 100_000_000;
 
@@ -48,7 +51,7 @@ impl EngineClock {
         Self { offset: wall_ns() as i64 - mono as i64, trimmed_at: mono, jumps: 0 }
     }
 
-    /// How often the wall clock was found too far off to be followed.
+    /// How often the wall clock was found too far off to be followed at once.
     pub fn jumps(&self) -> u64 {
         self.jumps
     }
@@ -63,8 +66,9 @@ impl EngineClock {
         self.jumps += 1;
         if self.jumps.is_power_of_two() {
             let seconds = (offset - self.offset) / 1_000_000_000;
-            tracing::error!(seconds, "the wall clock jumped; engine time holds the old pace until a restart");
+            tracing::error!(seconds, "the wall clock jumped; engine time follows slowly");
         }
+        self.offset += SLEW_NS * (offset - self.offset).signum();
     }
 }
 
@@ -83,11 +87,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_jump_of_the_wall_clock_is_not_followed() {
+    fn a_jump_of_the_wall_clock_is_followed_slowly() {
         let mut clock = EngineClock { offset: 1_000, trimmed_at: 0, jumps: 0 };
         clock.trim(10, 10 + 5_000);
         assert_eq!((clock.time_ns(20), clock.jumps()), (5_020, 0));
         clock.trim(30, 30 + 5_000 + 2_000_000_000);
-        assert_eq!((clock.time_ns(40), clock.jumps()), (5_040, 1));
+        assert_eq!((clock.time_ns(40), clock.jumps()), (5_040 + SLEW_NS as u64, 1));
     }
 }

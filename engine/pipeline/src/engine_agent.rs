@@ -93,10 +93,10 @@ fn execute<C: Clock>(
     let time_ns = clock.time_ns(begun_ns).max(engine.time().0).max(appender.last_time_ns());
     let sequence = appender.next_sequence().0;
     let command_len = ORIGIN_BYTES + message.len();
+    let area = appender.begin()?;
     if let Some(inflight) = inflight {
         inflight.begin(sequence, &origin, message);
     }
-    let area = appender.begin()?;
     let (command, events) = area.split_at_mut(command_len);
     command[..ORIGIN_BYTES].copy_from_slice(origin.as_bytes());
     command[ORIGIN_BYTES..].copy_from_slice(message);
@@ -273,10 +273,15 @@ impl<C: Clock> EngineAgent<C> {
     }
 }
 
-/// A command that was checked cannot be executed: the engine is not what it should be. Nothing was published.
+/// A command could not be executed. A fault means that the engine is not what it should be: nothing was published, and
+/// the process ends. A journal that failed in this very moment leaves the command unanswered; its sender comes again.
 #[cold]
-fn fault(error: &EngineAgentError) -> ! {
-    panic!("the engine stops before it publishes anything: {error}");
+fn fault(error: &EngineAgentError) -> Option<u16> {
+    match error {
+        EngineAgentError::Journal(error) => tracing::error!(%error, "a command found the journal failed"),
+        error => panic!("the engine stops before it publishes anything: {error}"),
+    }
+    None
 }
 
 impl<C: Clock> Agent for EngineAgent<C> {

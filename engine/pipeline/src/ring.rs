@@ -65,9 +65,12 @@ pub struct RingOutput {
     shared: Arc<Shared>,
 }
 
-/// A ring of `capacity` slots (a power of two), of which `reserve` are kept for cancels.
+/// A ring of `capacity` slots (a power of two, at least 64), of which `reserve` are kept for cancels.
 pub fn input_ring(capacity: usize, reserve: usize) -> (Input, RingOutput) {
-    assert!(capacity.is_power_of_two() && reserve < capacity, "ring of {capacity} slots, {reserve} kept");
+    assert!(
+        capacity.is_power_of_two() && capacity >= 64 && reserve < capacity,
+        "ring of {capacity} slots, {reserve} kept"
+    );
     let builder = build_multi_producer(capacity, Slot::empty, disruptor::BusySpin);
     let (poller, builder) = builder.new_event_poller();
     let shared = Arc::new(Shared {
@@ -144,10 +147,10 @@ mod tests {
 
     #[test]
     fn a_full_ring_refuses_and_keeps_room_for_cancels() {
-        let (mut input, mut output) = input_ring(8, 2);
+        let (mut input, mut output) = input_ring(64, 2);
         let message = [8u8, 0, 64, 1, 0, 0, 0, 0];
         let mut submit = |urgent| input.submit(Origin::INTERNAL, &message, urgent, 0, 0);
-        for _ in 0..6 {
+        for _ in 0..62 {
             assert!(submit(false).is_ok());
         }
         assert_eq!(submit(false), Err(SubmitError::Full));
@@ -157,7 +160,7 @@ mod tests {
         while output.take_one(|slot| assert_eq!(slot.length, 8)).is_some() {
             seen += 1;
         }
-        assert_eq!(seen, 8);
+        assert_eq!(seen, 64);
         assert!(submit(false).is_ok());
     }
 }

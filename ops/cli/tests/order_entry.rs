@@ -306,15 +306,29 @@ fn a_slow_reader_is_let_go_and_can_resume() {
     let (mut trader, _) = Wire::open(&server.order_entry, &trade, session(1));
     let mut last = 0;
     for round in 0..120u32 {
-        for number in 0..500u32 {
-            let id = u128::from(round * 500 + number) + 1;
-            let side = if number % 2 == 0 { Side::Buy } else { Side::Sell };
-            let mut order = order(number, 100 + number % 2, id, side, 5_000, 1);
-            order.stp = ringbook_wire::StpMode::None.code();
-            trader.send(&order);
-        }
-        for _ in 0..500 {
-            last = place(&trader.expect(ReportType::Accepted)).sequence.0;
+        let orders: Vec<_> = (0..500u32)
+            .map(|number| {
+                let id = u128::from(round * 500 + number) + 1;
+                let side = if number % 2 == 0 { Side::Buy } else { Side::Sell };
+                let mut order = order(number, 100 + number % 2, id, side, 5_000, 1);
+                order.stp = ringbook_wire::StpMode::None.code();
+                order
+            })
+            .collect();
+        orders.iter().for_each(|order| trader.send(order));
+        let mut accepted = 0;
+        while accepted < 500 {
+            let message = trader.receive().expect("the trader reads and stays");
+            if let Some(busy) = Busy::read(&message) {
+                // Not executed: the same order again, as a client does.
+                std::thread::sleep(std::time::Duration::from_millis(u64::from(busy.retry_ms)));
+                trader.send(&orders[busy.header.request as usize]);
+            } else if Accepted::read(&message).is_some() {
+                (accepted, last) = (accepted + 1, place(&message).sequence.0);
+            } else {
+                let kind = header(&message).kind;
+                assert!(kind != ReportType::Rejected as u8 && kind != ReportType::Error as u8, "{}", text(&message));
+            }
         }
     }
     // Everything the socket still holds, then the end.

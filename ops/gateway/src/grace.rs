@@ -33,9 +33,8 @@ impl Grace {
         self.deadlines.remove(&session);
     }
 
-    /// The session logged out in order: its orders stay.
+    /// The session logged out in order: its orders stay, until it comes back and is lost.
     pub fn left(&mut self, session: SessionId) {
-        self.flagged.remove(&session);
         self.deadlines.remove(&session);
     }
 

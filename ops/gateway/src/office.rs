@@ -81,6 +81,8 @@ pub enum Job {
 pub enum Answer {
     Verified {
         logon: Box<Logon>,
+        /// The key that the signature was checked against.
+        public_key: [u8; 32],
         valid: bool,
     },
     /// Reports up to, not including, `next`.
@@ -144,7 +146,7 @@ impl Office {
                 let token = (logon.term.0, logon.sequence.0);
                 let refused =
                     if valid && logon.flags & logon_flags::RESUME != 0 { self.check_token(token).err() } else { None };
-                (ticket, refused.unwrap_or(Answer::Verified { logon: Box::new(logon), valid }))
+                (ticket, refused.unwrap_or(Answer::Verified { logon: Box::new(logon), public_key, valid }))
             }
             Job::History { ticket, view, from, skip } => {
                 let begun = Instant::now();
@@ -212,7 +214,9 @@ impl Office {
         }
         let mut reader = self.watermarks.reader(ringbook_journal::Sequence(sequence));
         match reader.next(ringbook_journal::Sequence(sequence)) {
-            Ok(Some(frame)) if frame.term == term => Ok(()),
+            // A lost history's frames have been replaced under a higher term; a token may be of a later term than its
+            // frame, because the server names its own term beside what it has sent.
+            Ok(Some(frame)) if frame.term <= term => Ok(()),
             Ok(Some(frame)) => {
                 let known = frame.term;
                 refuse(format!(
@@ -243,7 +247,9 @@ impl Office {
             streams.push(key_stream(view.key));
             let after = ringbook_journal::Sequence(from - 1);
             let mut frames = history.frames_of(&streams, after, ringbook_journal::Sequence(indexed));
-            while bytes.len() < PIECE_BYTES {
+            let mut looked = 0;
+            while bytes.len() < PIECE_BYTES && looked < PIECE_FRAMES {
+                looked += 1;
                 let Some(frame) = frames.next()? else {
                     next = indexed + 1;
                     break;

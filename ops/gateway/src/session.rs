@@ -41,6 +41,8 @@ pub struct Session {
     pub received_ns: u64,
     pub sent_ns: u64,
     pub outstanding: u32,
+    /// States among them.
+    pub states: u32,
     /// Everything up to this sequence has been sent; reports begin behind it.
     pub sent_up_to: u64,
     /// LOGOUT was received.
@@ -103,6 +105,7 @@ impl Session {
             received_ns: now_ns,
             sent_ns: now_ns,
             outstanding: 0,
+            states: 0,
             sent_up_to: 0,
             left: false,
         }

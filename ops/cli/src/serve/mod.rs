@@ -113,6 +113,7 @@ fn serve(config: Config) -> Result<(), String> {
     let began = Instant::now();
     let stop_signal = Arc::new(AtomicBool::new(false));
     stop_on_signals(&stop_signal)?;
+    raise_file_limit(config.limits.connections as u64 + FILES_BESIDE_CLIENTS)?;
     let layout = config.thread_layout()?;
     let wait = config.wait_mode()?;
     let opened = open::open(&config)?;
@@ -235,6 +236,26 @@ fn serve(config: Config) -> Result<(), String> {
     shadow_result.map_err(|error| format!("the shadow had failed: {error}"))?;
     tracing::info!(sequence = watermarks.durable().0, "stopped; everything is on disk");
     Ok(())
+}
+
+/// Files of everything but clients: segments, sidecars, tails, the database, HTTP.
+const FILES_BESIDE_CLIENTS: u64 = 512;
+
+/// Clients must never use up the files that the journal needs.
+fn raise_file_limit(needed: u64) -> Result<(), String> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    if limit.maximum.is_some_and(|maximum| maximum < needed) {
+        return Err(format!(
+            "{needed} open files are needed and {} are allowed: raise the limit (ulimit -n, LimitNOFILE=) or lower limits.connections",
+            limit.maximum.unwrap_or(0)
+        ));
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })
+        .map_err(|error| format!("the limit of open files cannot be raised to {needed}: {error}"))
 }
 
 /// How often old segments are looked at.

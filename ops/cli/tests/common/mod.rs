@@ -190,7 +190,8 @@ impl Wire {
             if header(&message).kind == kind as u8 {
                 return message;
             }
-            assert!(header(&message).kind != ReportType::Error as u8, "ERROR while waiting: {}", text(&message));
+            let unexpected = [ReportType::Error as u8, ReportType::Busy as u8].contains(&header(&message).kind);
+            assert!(!unexpected, "while waiting for {}: {}", kind.name(), text(&message));
         }
     }
 

@@ -4,6 +4,9 @@
 
 use super::*;
 
+/// States that a session may wait for at a time: each costs the shadow work.
+const STATES: u32 = 4;
+
 impl Worker {
     /// Reads and publishes; how many messages.
     pub fn poll_in(&mut self) -> usize {
@@ -160,15 +163,16 @@ impl Worker {
             }
             Ok(Action::State { request, account }) => {
                 let view = slot.session.view.expect("an open session has a view");
-                if slot.session.outstanding >= self.limits.outstanding {
+                if slot.session.outstanding >= self.limits.outstanding || slot.session.states >= STATES {
                     self.stats.count_busy(BusyReason::Outstanding);
                     write(slot.connection.output(), &busy(message, BusyReason::Outstanding, RETRY_MS));
                     self.dirty.push(at);
                     return;
                 }
                 slot.session.outstanding += 1;
+                slot.session.states += 1;
                 let ticket = Ticket { slot: at, generation: slot.generation };
-                let min_sequence = self.delivered;
+                let min_sequence = self.delivered.max(slot.session.sent_up_to);
                 self.ask(Job::State { ticket, request, account, min_sequence, allowed: view.holds(account) });
             }
         }
@@ -181,7 +185,7 @@ impl Worker {
         let entitled = self.keys.get(view.key).is_some_and(|key| is_entitled(key, kind, message));
         let refused = if self.draining.load(Ordering::Relaxed) {
             Some(BusyReason::ShuttingDown)
-        } else if self.failed || !urgent && self.watermarks.space_low() {
+        } else if self.failed || self.unreadable || !urgent && self.watermarks.space_low() {
             Some(BusyReason::ReadOnly)
         } else if !entitled {
             Some(BusyReason::NotEntitled)

@@ -4,6 +4,9 @@
 
 use super::*;
 
+/// Bytes of reports that the worker derives by itself to close the gap between history and live.
+const CLOSE_GAP_BYTES: usize = 256 << 10;
+
 impl Worker {
     pub(super) fn verify(&mut self, at: usize, logon: Logon) {
         let Some(key) = self.keys.get(logon.key) else {
@@ -35,16 +38,18 @@ impl Worker {
             }
             let at = ticket.slot;
             match answer {
-                Answer::Verified { logon, valid: false } => self.refuse(at, bad_credentials(logon.key)),
-                Answer::Verified { logon, valid: true } => self.log_on(at, &logon),
+                Answer::Verified { logon, valid: false, .. } => self.refuse(at, bad_credentials(logon.key)),
+                Answer::Verified { logon, public_key, valid: true } => self.log_on(at, &logon, &public_key),
                 Answer::Refused { code, text } => self.refuse(at, Refusal::new(code, Logon::KIND, text)),
                 Answer::State { bytes } => {
                     slot.session.outstanding = slot.session.outstanding.saturating_sub(1);
+                    slot.session.states = slot.session.states.saturating_sub(1);
                     slot.connection.output().extend_from_slice(&bytes);
                     self.dirty.push(at);
                 }
                 Answer::StateFailed { request, text } => {
                     slot.session.outstanding = slot.session.outstanding.saturating_sub(1);
+                    slot.session.states = slot.session.states.saturating_sub(1);
                     tracing::warn!(text, "a state request could not be answered now");
                     let mut busy = Busy::new(request);
                     busy.reason = BusyReason::RingFull.code();
@@ -59,11 +64,16 @@ impl Worker {
         count
     }
 
-    pub(super) fn log_on(&mut self, at: usize, logon: &Logon) {
-        let Some(key) = self.keys.get(logon.key).copied() else {
+    pub(super) fn log_on(&mut self, at: usize, logon: &Logon, verified: &[u8; 32]) {
+        // The key may have been changed while its signature was checked.
+        let Some(key) = self.keys.get(logon.key).copied().filter(|key| key.public_key == *verified) else {
             return self.refuse(at, bad_credentials(logon.key));
         };
         let resume = logon.flags & logon_flags::RESUME != 0;
+        if resume && logon.sequence.0 != 0 && logon.term > self.term {
+            let text = "the token is of a term that has not begun here; log on without RESUME and ask for the state";
+            return self.refuse(at, Refusal::new(SessionError::BadToken, Logon::KIND, text));
+        }
         if resume && logon.journal != [0; 16] && logon.journal != self.journal {
             let text = "the token is of another journal; log on without RESUME and ask for the state";
             return self.refuse(at, Refusal::new(SessionError::BadToken, Logon::KIND, text));
@@ -139,6 +149,11 @@ impl Worker {
                 match reader.next(ringbook_journal::Sequence(self.delivered)) {
                     Ok(Some(frame)) => {
                         append_reports(slot.connection.output(), &frame, &view, &mut (0, 0));
+                        slot.session.sent_up_to = frame.sequence.0;
+                        // Large frames: the rest comes as history again, so that nobody else waits.
+                        if slot.connection.waiting() > bytes.len() + CLOSE_GAP_BYTES {
+                            return;
+                        }
                     }
                     Ok(None) => break,
                     Err(error) => {

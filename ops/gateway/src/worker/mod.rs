@@ -148,6 +148,8 @@ pub struct Worker {
     batch_seen: u64,
     draining: Arc<AtomicBool>,
     failed: bool,
+    /// The journal could not be read at the last try.
+    unreadable: bool,
 }
 
 /// Blocks a thread until a worker has something to do.
@@ -239,6 +241,7 @@ impl Worker {
             batch_seen: 0,
             draining: Arc::default(),
             failed: false,
+            unreadable: false,
         };
         Ok((worker, office))
     }

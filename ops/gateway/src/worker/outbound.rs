@@ -30,14 +30,15 @@ impl Worker {
                 Ok(None) => break,
                 Err(error) => {
                     // Reports cannot be told any more; the operator is, and clients stop waiting.
-                    if !self.failed {
+                    if !self.unreadable {
                         tracing::error!(%error, "the journal cannot be followed; order entry stops");
                     }
-                    self.failed = true;
+                    self.unreadable = true;
                     return frames;
                 }
             };
             frames += 1;
+            self.unreadable = false;
             let sequence = frame.sequence.0;
             self.delivered = sequence;
             if let Some(key) = self.keys.follow(frame.command, frame.events) {
@@ -112,7 +113,9 @@ impl Worker {
                 continue;
             };
             self.stats.bytes_out.fetch_add(written as u64, Ordering::Relaxed);
-            slot.session.sent_ns = now;
+            if written > 0 {
+                slot.session.sent_ns = now;
+            }
             if slot.connection.blocked != was_blocked {
                 let mut flags = epoll::EventFlags::IN;
                 flags.set(epoll::EventFlags::OUT, slot.connection.blocked);
