@@ -173,14 +173,19 @@ fn open(args: &TargetArgs) -> Result<(Folder, Box<dyn Sink>, u32), String> {
     Ok((folder, sink, shard))
 }
 
+/// Frames that the rows have not passed, and the age of the newest row; 0 without a lag.
+fn lag(head: u64, sequence: u64, time_ns: u64) -> (u64, f64) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+    let frames = head.saturating_sub(sequence);
+    (frames, if frames == 0 { 0.0 } else { now.saturating_sub(time_ns) as f64 / 1e9 })
+}
+
 fn status(args: &TargetArgs) -> Result<ExitCode, String> {
     let (folder, mut sink, _) = open(args)?;
     let status = ringbook_projector::status(sink.as_mut()).map_err(|error| error.to_string())?;
     let head = Outside::new(&folder, false)?.committed().unwrap_or(0);
     let (sequence, time_ns) = status.position.map_or((0, 0), |position| (position.sequence, position.time_ns));
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
-    let lag_frames = head.saturating_sub(sequence);
-    let lag_seconds = if lag_frames == 0 { 0.0 } else { now.saturating_sub(time_ns) as f64 / 1e9 };
+    let (lag_frames, lag_seconds) = lag(head, sequence, time_ns);
     let rows: serde_json::Map<_, _> =
         status.rows.iter().map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect();
     let value = json!({
@@ -257,6 +262,7 @@ fn verify(args: &TargetArgs) -> Result<ExitCode, String> {
             .map_err(|error| error.to_string())?;
     let dead_letters = ringbook_projector::status(sink.as_mut()).map_err(|error| error.to_string())?.dead_letters;
     let head = source.committed().unwrap_or(0);
+    let (lag_frames, lag_seconds) = lag(head, verified.position.sequence, verified.position.time_ns);
     for difference in &verified.first {
         eprintln!("{} {:?} {}: {}", difference.table, difference.kind, difference.key, difference.text);
     }
@@ -267,7 +273,8 @@ fn verify(args: &TargetArgs) -> Result<ExitCode, String> {
         .collect();
     let value = json!({
         "sequence": verified.position.sequence,
-        "lag_frames": head.saturating_sub(verified.position.sequence),
+        "lag_frames": lag_frames,
+        "lag_seconds": lag_seconds,
         "dead_letters": dead_letters,
         "differences": verified.differences,
         "rows": verified.rows,
