@@ -70,12 +70,23 @@ impl Syncer {
             None => self.segment.memory.published(),
         };
         if self.synced == published {
+            // The last write may have carried a frame whose number was not told yet: its bytes are on disk, claim it now.
+            let claim = end.map_or(written, |end| written.min(u64_at(self.segment.memory.bytes(), end + 8) - 1));
+            if claim > self.durable {
+                self.durable = claim;
+                self.shared.page.set_durable(claim);
+                if let Some(hook) = &self.hook {
+                    hook();
+                }
+                self.shared.durable_turnstile.notify();
+                return Poll::Worked;
+            }
             return if end.is_some() { self.next_segment() } else { Poll::Idle };
         }
         let from = self.synced / BLOCK * BLOCK;
         let to = published.min(from + GROUP_BYTES_MAX);
         let claim = if to < published {
-            self.walk_to(to)
+            self.walk_to(to).min(written)
         } else if let Some(end) = end {
             written.min(u64_at(self.segment.memory.bytes(), end + 8) - 1)
         } else {
