@@ -10,6 +10,7 @@ use crate::follower::FollowerSlot;
 use crate::format::identity::{IDENTITY_NAME, Identity};
 use crate::format::segment::{FRAMES_AT, SegmentHeader};
 use crate::format::sidecar::Sidecar;
+use crate::format::term::TERM_NAME;
 use crate::format::{base_of, segment_name, sidecar_name, tail_name};
 use crate::memory::SharedMemory;
 use crate::page::{PAGE_NAME, WatermarkPage, WriterState};
@@ -18,6 +19,7 @@ use crate::scan::{Candidate, Scan, Start, scan};
 use crate::storage::Storage;
 use crate::storage::real::RealStorage;
 use crate::tail_rule::Verdict;
+use crate::term::read_record;
 
 /// A journal in the hands of a living writer of this machine.
 #[derive(Clone, Debug)]
@@ -80,8 +82,8 @@ pub(crate) struct Outside {
     tails_valid: bool,
     /// End of a journal without a writer.
     end: u64,
-    /// `durable` of a page without a living writer, if it is of this boot.
-    page_durable: u64,
+    /// Without a living writer: what the page of this boot and the term record say was durable.
+    known_durable: u64,
 }
 
 impl Outside {
@@ -98,16 +100,18 @@ impl Outside {
         let page = storage.tail_open(&tails.join(PAGE_NAME)).ok().and_then(|memory| WatermarkPage::attach(memory).ok());
         let page = page.filter(|page| page.uuid() == identity.uuid && page.boot_id() == storage.boot_id());
         let tails_valid = page.is_some();
-        let page_durable = page.as_ref().map_or(0, WatermarkPage::durable);
+        let record = read_record(&*storage, dir, &identity).map_err(ReadError::io(dir.join(TERM_NAME)))?;
+        let known_durable =
+            page.as_ref().map_or(0, WatermarkPage::durable).max(record.map_or(0, |record| record.sequence));
         let lives = |page: &WatermarkPage| {
             storage.process_lives(page.pid()) && matches!(page.state(), WriterState::Running | WriterState::Failed)
         };
         let writer = page.filter(lives).map(|page| Writer { generation: page.generation(), page });
         let mut outside =
-            Outside { storage, dir: dir.to_path_buf(), tails, identity, writer, tails_valid, end: 0, page_durable: 0 };
+            Outside { storage, dir: dir.to_path_buf(), tails, identity, writer, tails_valid, end: 0, known_durable: 0 };
         if outside.writer.is_none() {
-            outside.page_durable = page_durable;
-            outside.end = outside.scan_end(page_durable)?;
+            outside.known_durable = known_durable;
+            outside.end = outside.scan_end()?;
         }
         Ok(outside)
     }
@@ -228,13 +232,13 @@ impl Outside {
         if self.has_writer() {
             return Ok(0);
         }
-        let (scan, candidates) = self.scan_open_segments(self.page_durable)?;
+        let (scan, candidates) = self.scan_open_segments()?;
         Ok(scan.cut(&candidates).iter().map(|(_, _, bytes)| *bytes as u64).sum())
     }
 
     /// Where a journal without a writer ends, by the tail rule, changing nothing.
-    fn scan_end(&self, page_durable: u64) -> Result<u64, ReadError> {
-        let (scan, candidates) = self.scan_open_segments(page_durable)?;
+    fn scan_end(&self) -> Result<u64, ReadError> {
+        let (scan, candidates) = self.scan_open_segments()?;
         if let Verdict::Damage(row) = scan.verdict {
             let base = candidates.get(scan.at.0).map_or(scan.chain.next, |candidate| candidate.base);
             return Err(ReadError::Damaged {
@@ -251,7 +255,7 @@ impl Outside {
     }
 
     /// Scans the segments that have no sidecar.
-    fn scan_open_segments(&self, page_durable: u64) -> Result<(Scan, Vec<Candidate>), ReadError> {
+    fn scan_open_segments(&self) -> Result<(Scan, Vec<Candidate>), ReadError> {
         let mut bases: Vec<u64> = self.list()?.iter().filter_map(|name| base_of(name, "seg")).collect();
         let mut last = None;
         let mut first_open = 0;
@@ -262,7 +266,7 @@ impl Outside {
             last = Some(sidecar.header);
             first_open += 1;
         }
-        let start = Start::behind(last.as_ref(), bases.first().copied(), page_durable);
+        let start = Start::behind(last.as_ref(), bases.first().copied(), self.known_durable);
         bases.drain(..first_open);
         if self.tails_valid {
             let tails = self.storage.tail_list(&self.tails).unwrap_or_default();

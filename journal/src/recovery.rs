@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use crate::error::{OpenError, io_at};
 use crate::format::identity::Identity;
-use crate::format::term::TermRecord;
+use crate::format::term::{TERM_NAME, TermRecord};
 use crate::options::Options;
 use crate::page::{PAGE_BYTES, PAGE_NAME, WatermarkPage};
 use crate::storage::Storage;
@@ -64,13 +64,13 @@ pub(crate) fn open(dir: &Path, storage: Arc<dyn Storage>, options: Options) -> R
         .filter(|page| page.uuid() == opening.identity.uuid && page.boot_id() == opening.storage.boot_id());
     let names = opening.list()?;
     let sealed = opening.sealed(&names)?;
-    let (candidates, scan) = opening.scan(&names, &sealed, valid_page.as_ref())?;
+    let record = read_record(&*opening.storage, dir, &opening.identity).map_err(io_at(dir.join(TERM_NAME), "read"))?;
+    let (candidates, scan) = opening.scan(&names, &sealed, valid_page.as_ref(), record.as_ref())?;
     opening.refuse_damage(&candidates, &scan)?;
     opening.settle(&candidates, &scan)?;
     opening.clear(&names, &candidates)?;
 
     let end = End { sequence: scan.chain.next - 1, chain: scan.chain.previous.unwrap_or(0), term: scan.chain.term };
-    let record = read_record(&*opening.storage, dir, &opening.identity)?;
     let (term, continued) = decide(end, record.as_ref(), valid_page.as_ref().map(Remembered::of));
     let memory = match old_page {
         Some(memory) => memory,

@@ -116,7 +116,7 @@ pub(crate) struct Start {
     pub chain: Chain,
     /// Rule book version of the last frame.
     pub rules: u32,
-    /// `durable` of the watermark page, if the page is of this journal and boot; else 0.
+    /// Highest sequence that the watermark page (of this journal and boot) or the term record say was durable; else 0.
     pub durable: u64,
 }
 

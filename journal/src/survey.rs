@@ -11,6 +11,7 @@ use crate::format::frame::FRAME_HEADER;
 use crate::format::identity::{IDENTITY_NAME, Identity, Salt};
 use crate::format::segment::SegmentHeader;
 use crate::format::sidecar::Sidecar;
+use crate::format::term::TermRecord;
 use crate::format::{base_of, segment_name, sidecar_name};
 use crate::memory::SharedMemory;
 use crate::options::{Options, VerifySealed};
@@ -135,11 +136,14 @@ impl Opening {
         names: &[String],
         sealed: &[SealedSegment],
         page: Option<&WatermarkPage>,
+        record: Option<&TermRecord>,
     ) -> Result<(Vec<Candidate>, Scan), OpenError> {
         let all: Vec<u64> = names.iter().filter_map(|name| base_of(name, "seg")).collect();
         let mut bases: Vec<u64> = all[sealed.len()..].to_vec();
         let last = sealed.last().map(|segment| &segment.sidecar.header);
-        let start = Start::behind(last, bases.first().copied(), page.map_or(0, WatermarkPage::durable));
+        // What the page of this boot and the last writer's record say was durable; frames add to it.
+        let durable = page.map_or(0, WatermarkPage::durable).max(record.map_or(0, |record| record.sequence));
+        let start = Start::behind(last, bases.first().copied(), durable);
         let mut tails: BTreeMap<u64, Arc<SharedMemory>> = BTreeMap::new();
         if page.is_some() {
             let found = self.storage.tail_list(&self.tails).map_err(io_at(&self.tails, "list"))?;

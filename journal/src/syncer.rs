@@ -71,27 +71,15 @@ impl Syncer {
         };
         if self.synced == published {
             // The last write may have carried a frame whose number was not told yet: its bytes are on disk, claim it now.
-            let claim = end.map_or(written, |end| written.min(u64_at(self.segment.memory.bytes(), end + 8) - 1));
-            if claim > self.durable {
-                self.durable = claim;
-                self.shared.page.set_durable(claim);
-                if let Some(hook) = &self.hook {
-                    hook();
-                }
-                self.shared.durable_turnstile.notify();
-                return Poll::Worked;
-            }
-            return if end.is_some() { self.next_segment() } else { Poll::Idle };
+            return match self.advance(self.bounded(written, end)) {
+                true => Poll::Worked,
+                false if end.is_some() => self.next_segment(),
+                false => Poll::Idle,
+            };
         }
         let from = self.synced / BLOCK * BLOCK;
         let to = published.min(from + GROUP_BYTES_MAX);
-        let claim = if to < published {
-            self.walk_to(to).min(written)
-        } else if let Some(end) = end {
-            written.min(u64_at(self.segment.memory.bytes(), end + 8) - 1)
-        } else {
-            written
-        };
+        let claim = if to < published { self.walk_to(to).min(written) } else { self.bounded(written, end) };
         if let Err(error) = self.write(from, to) {
             let path = self.shared.segment_path(self.segment.base());
             self.shared.fail(&path, "write and sync", &error);
@@ -99,15 +87,27 @@ impl Syncer {
             return Poll::Idle;
         }
         self.synced = to;
-        if claim > self.durable {
-            self.durable = claim;
-            self.shared.page.set_durable(claim);
-            if let Some(hook) = &self.hook {
-                hook();
-            }
-            self.shared.durable_turnstile.notify();
-        }
+        self.advance(claim);
         Poll::Worked
+    }
+
+    /// `written`, but nothing behind the END of this segment.
+    fn bounded(&self, written: u64, end: Option<usize>) -> u64 {
+        end.map_or(written, |end| written.min(u64_at(self.segment.memory.bytes(), end + 8) - 1))
+    }
+
+    /// Publishes `claim` as durable if it is news.
+    fn advance(&mut self, claim: u64) -> bool {
+        if claim <= self.durable {
+            return false;
+        }
+        self.durable = claim;
+        self.shared.page.set_durable(claim);
+        if let Some(hook) = &self.hook {
+            hook();
+        }
+        self.shared.durable_turnstile.notify();
+        true
     }
 
     fn write(&mut self, from: usize, to: usize) -> std::io::Result<()> {
@@ -169,5 +169,40 @@ impl Syncer {
         }
         self.walk = (offset, sequence);
         sequence - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::SimStorage;
+    use crate::{AppendError, FrameKind, FrameMeta, Journal, NoStreams, Options};
+    use std::path::{Path, PathBuf};
+
+    /// The appender publishes a frame's bytes, then its number; a poll between the two writes the bytes without
+    /// claiming them. The next poll must claim them, although there is nothing left to write.
+    #[test]
+    fn a_frame_whose_number_came_after_its_bytes_is_claimed() {
+        let options = Options { tail_dir: PathBuf::from("/tails"), ..Options::small() };
+        let opened = Journal::open(Path::new("/data/journal"), SimStorage::new(1).process(), options).unwrap();
+        let (mut appender, watermarks, mut agents) = opened.journal.start_stepped(Arc::new(NoStreams), None);
+        let shared = Arc::clone(&agents.syncer.shared);
+        let mut segments = std::collections::BTreeSet::new();
+        for sequence in 1..=200 {
+            while appender.begin() == Err(AppendError::NotReady) {
+                agents.preparer.poll();
+            }
+            let meta = FrameMeta { time_ns: 5, command_len: 400, rules: 1, kind: FrameKind::Command, payload_len: 400 };
+            assert_eq!(appender.finish(meta).0, sequence);
+            shared.page.set_written(sequence - 1);
+            while agents.syncer.poll() == Poll::Worked {}
+            assert_eq!(watermarks.durable().0, sequence - 1, "a number that was not told is not claimed");
+            shared.page.set_written(sequence);
+            assert_eq!(agents.syncer.poll(), Poll::Worked);
+            while agents.syncer.poll() == Poll::Worked {}
+            assert_eq!(watermarks.durable().0, sequence);
+            segments.insert(agents.syncer.segment.base());
+        }
+        assert!(segments.len() > 1, "roll-overs are among them");
     }
 }

@@ -7,7 +7,6 @@
 use std::io;
 use std::path::Path;
 
-use crate::error::{OpenError, io_at};
 use crate::format::identity::Identity;
 use crate::format::term::{TERM_NAME, TermRecord};
 use crate::page::WatermarkPage;
@@ -50,16 +49,14 @@ pub(crate) fn decide(end: End, record: Option<&TermRecord>, page: Option<Remembe
 }
 
 /// The last writer's record. A damaged one is as good as none: the term rises above all that are known.
-pub(crate) fn read_record(
-    storage: &dyn Storage,
-    dir: &Path,
-    identity: &Identity,
-) -> Result<Option<TermRecord>, OpenError> {
+///
+/// Its sequence was durable when the record was written: it counts as evidence for the tail rule.
+pub(crate) fn read_record(storage: &dyn Storage, dir: &Path, identity: &Identity) -> io::Result<Option<TermRecord>> {
     let path = dir.join(TERM_NAME);
     let bytes = match read_all(storage, &path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io_at(path, "read")(error)),
+        Err(error) => return Err(error),
     };
     match TermRecord::decode(&bytes) {
         Ok(record) if record.uuid == identity.uuid && record.shard == identity.shard => Ok(Some(record)),

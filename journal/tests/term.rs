@@ -7,8 +7,8 @@ use ringbook_journal::format::segment::SegmentHeader;
 use ringbook_journal::format::term::TermRecord;
 use ringbook_journal::sim::SimStorage;
 use ringbook_journal::{
-    Agents, AppendError, Appender, FrameKind, FrameMeta, Journal, NoStreams, Options, RecoveryReport, Sequence,
-    Storage, Watermarks,
+    Agents, AppendError, Appender, FrameKind, FrameMeta, Journal, NoStreams, OpenError, Options, ReadError,
+    RecoveryReport, Sequence, Storage, Watermarks,
 };
 
 const DIR: &str = "/data/journal";
@@ -94,6 +94,32 @@ fn a_clean_stop_keeps_the_term_through_a_power_cut() {
     drop(process);
     sim.power_cut(2);
     check(&start(&sim), 2, false);
+}
+
+#[test]
+fn a_last_frame_that_is_damaged_after_a_clean_stop_is_missed() {
+    // Nothing behind the last frame says that it was durable; the record does, also when the machine was started anew.
+    let sim = SimStorage::new(1);
+    let mut process = start(&sim);
+    for _ in 0..3 {
+        process.append();
+    }
+    process.agents.finish();
+    drop(process);
+    sim.power_cut(1);
+    let segment = Path::new(DIR).join(ringbook_journal::format::segment_name(1));
+    let whole = sim.bytes(&segment).unwrap();
+    let last = whole.iter().rposition(|&byte| byte != 0).unwrap();
+    sim.damage(&segment, last - 8, &[0xFF; 4]);
+    let options = || Options { tail_dir: PathBuf::from("/tails"), ..Options::small() };
+    match Journal::open(Path::new(DIR), sim.process(), options()) {
+        Err(OpenError::Damage { sequence: 3, known_durable: 3, row: 6, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    let seen = ringbook_journal::verify_with(sim.process(), Path::new(DIR), Path::new("/tails"), |_, _| {});
+    assert!(matches!(seen, Err(ReadError::Damaged { sequence: 3, .. })), "{seen:?}");
+    sim.damage(&segment, last - 8, &whole[last - 8..last - 4]);
+    check(&start(&sim), 1, true);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::dedupe::{Entry, Known};
 use crate::engine::Engine;
-use crate::pending::Task;
+use crate::pending::{Task, Work};
 use ringbook_event::{Canceled, EventWriter, Origin, Record, Status};
 use ringbook_wire::message::{Cancel, CancelAll, MessageType, Quarantine, SessionDown};
 use ringbook_wire::{
@@ -78,8 +78,18 @@ impl Engine {
         self.handled(MessageType::SessionDown, AccountId(0), count, m.session.0, more, out);
     }
 
+    /// The oldest work crashed the engine: what is left of a taker ends, what is left of other work is not done.
+    fn drop_work(&mut self, out: &mut EventWriter<'_>) {
+        if let Some(Work { task: Task::Taker { slot }, .. }) = self.work.pop_front() {
+            self.expire(slot, EndReason::Fault, out);
+        }
+    }
+
     pub(crate) fn quarantine(&mut self, m: &Quarantine, out: &mut EventWriter<'_>) {
         let kind = MessageType::from_code(m.kind);
+        if kind == Some(MessageType::Continue) {
+            self.drop_work(out);
+        }
         if let Some(account) = self.accounts.find(m.account) {
             let customer = !m.account.is_system();
             let fault = RejectCode::EngineFault.code();

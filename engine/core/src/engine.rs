@@ -186,7 +186,11 @@ impl Engine {
         if (kind == MessageType::Genesis) != (self.settings.rules == 0) {
             return Err(Fault::Genesis(sequence.0, "GENESIS must be the first command, once"));
         }
-        if self.pending() == Pending::Exclusive && kind != MessageType::Continue {
+        let goes_on = || {
+            kind == MessageType::Continue
+                || Quarantine::read(message).is_some_and(|m| m.kind == MessageType::Continue as u8)
+        };
+        if self.pending() == Pending::Exclusive && !goes_on() {
             return Err(Fault::Interrupted(sequence.0));
         }
         if kind == MessageType::Genesis {

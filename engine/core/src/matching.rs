@@ -358,11 +358,14 @@ impl Engine {
         if flagged {
             let list = self.sessions.get_mut(&session).expect("a flagged order is in its session's list");
             list.unlink(&mut self.orders, slot, |order| &mut order.of_session);
+            if list.head == NIL {
+                self.sessions.remove(&session);
+            }
         }
     }
 
     /// EXPIRED and DONE of an order that is not in the book.
-    fn expire(&mut self, slot: u32, reason: EndReason, out: &mut EventWriter<'_>) {
+    pub(crate) fn expire(&mut self, slot: u32, reason: EndReason, out: &mut EventWriter<'_>) {
         let order = self.orders.get(slot);
         let header = Expired::header(reason.code(), 0, self.accounts.get(order.account).id.0);
         out.push(&Expired {

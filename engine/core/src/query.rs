@@ -3,7 +3,8 @@
 use crate::dedupe::Known;
 use crate::engine::Engine;
 use crate::orders::NIL;
-use ringbook_wire::message::name_of;
+use crate::pending::Task;
+use ringbook_wire::message::{Amend, Cancel, CancelAll, Continue, Message, NewOrder, SetStatus, SetSymbol, name_of};
 use ringbook_wire::{
     AccountId, Amount, AssetId, ClientOrderId, KeyId, OrderId, OrderState, OrderType, Price, Qty, Role, SessionId,
     Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs,
@@ -183,9 +184,41 @@ impl Engine {
         }
     }
 
+    /// The symbol that a command concerns, as far as this state knows; 0 if it is none or several.
+    pub fn symbol_of(&self, message: &[u8]) -> SymbolId {
+        let of_named = |account, order, client_id| {
+            let known = self.accounts.find(account).and_then(|account| self.find_named(account, order, client_id));
+            match known {
+                Some(Known::Open(slot)) => self.orders.get(slot).symbol,
+                _ => SymbolId(0),
+            }
+        };
+        if let Some(m) = NewOrder::read(message) {
+            m.symbol
+        } else if let Some(m) = Cancel::read(message) {
+            of_named(m.account, m.order, m.client_id)
+        } else if let Some(m) = Amend::read(message) {
+            of_named(m.account, m.order, m.client_id)
+        } else if let Some(m) = CancelAll::read(message) {
+            m.symbol
+        } else if let Some(m) = SetSymbol::read(message) {
+            m.symbol
+        } else if let Some(m) = SetStatus::read(message) {
+            m.symbol
+        } else if Continue::read(message).is_some() {
+            match self.work.front().map(|work| work.task) {
+                Some(Task::Taker { slot }) => self.orders.get(slot).symbol,
+                Some(Task::CancelAll { only, .. }) => only.unwrap_or(SymbolId(0)),
+                _ => SymbolId(0),
+            }
+        } else {
+            SymbolId(0)
+        }
+    }
+
     /// Sessions that own orders with the cancel-on-disconnect flag, ascending.
     pub fn flagged_sessions(&self) -> Vec<SessionId> {
-        self.sessions.iter().filter(|(_, list)| list.head != NIL).map(|(&session, _)| session).collect()
+        self.sessions.keys().copied().collect()
     }
 
     pub(crate) fn order_view(&self, slot: u32) -> OrderView {

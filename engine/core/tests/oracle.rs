@@ -3,12 +3,12 @@
 //! `RINGBOOK_SEEDS` sets how many streams (default 60), `RINGBOOK_COMMANDS` their length (default 2,000),
 //! `RINGBOOK_SEED` the first seed. A difference prints the last commands as text, and the seed that repeats it.
 
-use ringbook_core::Engine;
+use ringbook_core::{Engine, Fault, Pending};
 use ringbook_event::{Event, Origin, events};
 use ringbook_oracle::generate::Generator;
 use ringbook_oracle::{Exchange, Oracle, examples, scenario, text};
-use ringbook_wire::message::{Continue, Genesis, Message};
-use ringbook_wire::{Sequence, TimestampNs};
+use ringbook_wire::message::{Continue, Genesis, Message, MessageType, Quarantine};
+use ringbook_wire::{EndReason, Sequence, Side, SymbolId, TimestampNs};
 use zerocopy::IntoBytes;
 
 /// The engine behind the oracle's interface: runs all parts of a command, keeps time from falling.
@@ -101,6 +101,44 @@ fn compare(seed: u64, commands: u64) {
             fast.engine = restored;
         }
     }
+}
+
+/// A match that crashed the engine in one of its later parts is given up: its rest ends, its symbol halts, and the
+/// exchange goes on.
+#[test]
+fn a_match_that_crashed_halfway_is_set_aside() {
+    let bounded = Genesis { max_event_bytes: ringbook_core::MIN_EVENT_BYTES, ..scenario::genesis() };
+    let mut fast = Fast::new(&bounded);
+    let mut desk = scenario::Desk::new(&mut fast);
+    let symbol = desk.symbol(|_| {});
+    desk.rich(&[100, 101]);
+    for _ in 0..100 {
+        desk.place(scenario::limit(100, symbol, Side::Sell, 50, 1));
+    }
+    let (taker, _) = desk.place(scenario::limit(101, symbol, Side::Buy, 50, 200)).accepted();
+    assert_eq!(fast.engine.pending(), Pending::Exclusive);
+    let next = fast.engine.continuation().unwrap();
+    let crashed = Continue { of: next.of, ..Continue::new(next.request) };
+    assert_eq!(fast.engine.symbol_of(crashed.as_bytes()), SymbolId(symbol));
+    let quarantine =
+        |kind: MessageType| Quarantine { kind: kind as u8, symbol: SymbolId(symbol), halt: 1, ..Quarantine::new(0) };
+    let mut command = Origin::INTERNAL.as_bytes().to_vec();
+    command.extend_from_slice(quarantine(MessageType::NewOrder).as_bytes());
+    let (sequence, time) = (Sequence(fast.sequence + 1), fast.engine.time());
+    let refused = fast.engine.apply(sequence, time, &command, &mut fast.buffer);
+    assert!(matches!(refused, Err(Fault::Interrupted(_))), "nothing else may come between");
+
+    let seen = fast.one(0, Origin::INTERNAL, quarantine(MessageType::Continue).as_bytes());
+    let end = seen.iter().find_map(|event| match event {
+        Event::Done(done) if done.order == taker => Some((done.header.b, done.filled.0 + done.remaining.0)),
+        _ => None,
+    });
+    assert_eq!(end, Some((EndReason::Fault.code(), 200)));
+    assert!(seen.iter().any(|event| matches!(event, Event::Status(_))), "its symbol is halted");
+    assert_eq!(fast.engine.pending(), Pending::Nothing);
+    fast.engine.check_invariants().unwrap();
+    let mut desk = scenario::Desk::new(&mut fast);
+    assert!(desk.cancel_all(100).names().contains(&"Canceled"), "the others go on");
 }
 
 /// With a small bound of events per command long work is split into CONTINUE parts; everything but HANDLED and BALANCE

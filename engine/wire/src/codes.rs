@@ -201,6 +201,8 @@ code! {
         Status = 27 "STATUS",
         /// Self-trade prevention took all that remained.
         Stp = 28 "STP",
+        /// Matching it crashed the engine; it was set aside.
+        Fault = 29 "FAULT",
     }
 }
 

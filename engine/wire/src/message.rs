@@ -412,9 +412,9 @@ messages! { MessageType {
         reserved: [u8; 3],
         /// Client's id of the order.
         client_id: ClientOrderId,
-        /// Symbol of the order; 0 if it was none.
+        /// Symbol that the command concerned; 0 if it was none.
         symbol: SymbolId,
-        /// 1: the symbol starts HALTED (second crash in a row).
+        /// 1: the symbol becomes HALTED (second crash on it, or one in the middle of a match).
         halt: u32,
         /// The order's send time.
         send_time: TimestampNs,

@@ -31,7 +31,7 @@ mod sources;
 pub use error::FeedError;
 pub use metrics::{MetricsSource, Samples};
 pub use server::{Feed, FeedOptions, start};
-pub use sources::{FollowerStatus, ProjectionSource, Readiness, Sources, Status, StatusSource};
+pub use sources::{FollowerStatus, ProjectionSource, ProjectionStatus, Readiness, Sources, Status, StatusSource};
 
 /// The registry that [`Sources`] takes, so that others need no dependency of their own.
 pub use prometheus_client;

@@ -194,11 +194,6 @@ async fn status(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
     json(&status)
 }
 
-#[derive(Serialize)]
-struct Projection {
-    sequence: u64,
-}
-
 async fn projection(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
     let [min_sequence, timeout_ms] = numbers(query.as_deref(), ["min_sequence", "timeout_ms"])?;
     let Some(projection) = &app.projection else {
@@ -211,10 +206,10 @@ async fn projection(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
     loop {
         let sequence = projection.passed();
         if sequence >= wanted {
-            return json(&Projection { sequence });
+            return json(&projection.status());
         }
         if Instant::now() >= deadline {
-            let trouble = projection.trouble().map_or(String::new(), |trouble| format!(" ({trouble})"));
+            let trouble = projection.status().trouble.map_or(String::new(), |trouble| format!(" ({trouble})"));
             let error = format!("the rows have passed {sequence}, not {wanted} yet{trouble}");
             let remedy = "ask again, with a longer timeout_ms (at most 60000)";
             return Err(ApiError::new(StatusCode::GATEWAY_TIMEOUT, error, remedy));

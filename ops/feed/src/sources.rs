@@ -61,14 +61,33 @@ pub trait StatusSource: Send + Sync {
     fn readiness(&self) -> Readiness;
 }
 
+/// How the read models stand.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ProjectionStatus {
+    /// The rows hold everything up to this sequence.
+    pub sequence: u64,
+    /// Committed frames that are not in the rows.
+    pub lag_frames: u64,
+    /// Age of the oldest of them in seconds.
+    pub lag_seconds: f64,
+    /// The circuit breaker: `closed`, `open`, `half-open`; `ended` after an error that trying again would not mend.
+    pub state: String,
+    /// Failed attempts in a row.
+    pub failures: u32,
+    /// When the next attempt is due, in milliseconds since 1970; 0 if none is.
+    pub next_attempt_ms: u64,
+    /// Rows refused since the start.
+    pub dead_letters: u64,
+    /// Why the rows stand still, if they do.
+    pub trouble: Option<String>,
+}
+
 /// Knows how far the read models are.
 pub trait ProjectionSource: Send + Sync {
     /// The rows hold everything up to this sequence.
     fn passed(&self) -> u64;
-    /// Why the rows stand still, if they do (database away, …): told to those who wait in vain.
-    fn trouble(&self) -> Option<String> {
-        None
-    }
+    /// Everything else.
+    fn status(&self) -> ProjectionStatus;
 }
 
 /// Everything that the feed reads.

@@ -6,8 +6,8 @@ mod common;
 use common::{WIDE, World, Writer};
 use ringbook_core::Engine;
 use ringbook_feed::{
-    Feed, FeedError, FeedOptions, MetricsSource, ProjectionSource, Readiness, Samples, Sources, Status, StatusSource,
-    start,
+    Feed, FeedError, FeedOptions, MetricsSource, ProjectionSource, ProjectionStatus, Readiness, Samples, Sources,
+    Status, StatusSource, start,
 };
 use ringbook_replay::ReplayError;
 use ringbook_replay::shadow::{Shadow, ShadowHandle, ShadowOptions, run};
@@ -37,8 +37,9 @@ impl ProjectionSource for Rows {
     fn passed(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
-    fn trouble(&self) -> Option<String> {
-        Some("the database is away".into())
+    fn status(&self) -> ProjectionStatus {
+        let trouble = Some("the database is away".into());
+        ProjectionStatus { sequence: self.passed(), trouble, ..ProjectionStatus::default() }
     }
 }
 
@@ -265,7 +266,7 @@ fn readiness_metrics_and_rows() {
     }
 
     let (status, body) = site.get("/v1/projection?min_sequence=5");
-    assert_eq!((status, body), (200, json!({"sequence": 5})));
+    assert_eq!((status, &body["sequence"], &body["trouble"]), (200, &json!(5), &json!("the database is away")));
     let rows = Arc::clone(&site.rows);
     let (begun, begin) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
@@ -274,7 +275,7 @@ fn readiness_metrics_and_rows() {
     });
     begun.send(()).unwrap();
     let (status, body) = site.get("/v1/projection?min_sequence=6&timeout_ms=20000");
-    assert_eq!((status, body), (200, json!({"sequence": 7})));
+    assert_eq!((status, &body["sequence"]), (200, &json!(7)));
     thread.join().unwrap();
     site.close();
 }

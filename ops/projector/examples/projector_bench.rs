@@ -83,7 +83,7 @@ fn fold_only(frames: &[OwnedFrame]) -> (u64, u64) {
 /// in `frames`; here each row that is really written counts once.
 fn batched(db: &Db, frames: &Arc<Vec<OwnedFrame>>) -> u64 {
     let mut sink = db.sink();
-    set_up(sink.as_mut(), 0).expect("set-up");
+    set_up(sink.as_mut(), &ringbook_projector::Owner::default()).expect("set-up");
     let (stop, progress) = (AtomicBool::new(false), Progress::default());
     let last = frames.len() as u64;
     let start = Instant::now();
@@ -102,7 +102,7 @@ fn batched(db: &Db, frames: &Arc<Vec<OwnedFrame>>) -> u64 {
 
 fn row_by_row(db: &Db, frames: &[OwnedFrame], limit: Duration) -> u64 {
     let mut sink = db.sink();
-    set_up(sink.as_mut(), 0).expect("set-up");
+    set_up(sink.as_mut(), &ringbook_projector::Owner::default()).expect("set-up");
     let start = Instant::now();
     let mut rows = 0;
     for frame in frames {
@@ -180,7 +180,7 @@ fn fill(sink: &mut dyn Sink, trade: u64, buyer: i64, seller: i64) -> Result<(), 
 
 fn load_data(db: &Db, frames: &[OwnedFrame]) -> u64 {
     let mut sink = db.sink();
-    set_up(sink.as_mut(), 0).expect("set-up");
+    set_up(sink.as_mut(), &ringbook_projector::Owner::default()).expect("set-up");
     let mut fold = Projector::new(Position::default(), usize::MAX);
     frames.iter().for_each(|f| fold.push(&f.frame()).expect("good frames"));
     let folder = tempfile::tempdir().expect("a folder");

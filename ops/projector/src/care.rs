@@ -1,7 +1,7 @@
 //! Looking after a projection: how it stands, and dead letters tried again.
 
 use crate::flush::{row_from_json, upsert};
-use crate::frame::Position;
+use crate::frame::{Owner, Position};
 use crate::schema::{Column, Kind, Table};
 use crate::sink::{SetupError, Sink, SinkError, exists, read_position, select_number};
 use crate::value::Value;
@@ -63,8 +63,8 @@ const LETTER: [Column; 4] = [
 ///
 /// # Errors
 /// The database does not answer, or the tables are not this build's.
-pub fn requeue(sink: &mut dyn Sink, shard: u32) -> Result<Requeued, SetupError> {
-    crate::sink::set_up(sink, shard)?;
+pub fn requeue(sink: &mut dyn Sink, owner: &Owner) -> Result<Requeued, SetupError> {
+    crate::sink::set_up(sink, owner)?;
     let mut letters = Vec::new();
     let sql = "SELECT table_name, row_key, sequence, row_json FROM dead_letters ORDER BY sequence";
     sink.select(sql, &[], &LETTER, &mut |row| letters.push(row.to_vec()))?;

@@ -129,6 +129,22 @@ impl FrameSource for FrameList {
     }
 }
 
+/// Whose rows a database shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// The shard: numbers of orders and trades are per shard.
+    pub shard: u32,
+    /// The journal's identity.
+    pub journal: [u8; 16],
+}
+
+impl Owner {
+    /// The journal's identity in the hexadecimal of `projection.journal`.
+    pub fn journal_text(&self) -> String {
+        self.journal.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// How far a database is: the one row of `projection`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Position {

@@ -1,11 +1,12 @@
 //! What a running projector shows to others: metrics, and "wait until the rows have passed N".
 //!
-//! Invariants: written by the projector's thread alone; reading never blocks it.
+//! Invariants: written by the projector's thread alone, but for `head`, which whoever knows the journal's end raises;
+//! reading never blocks it. The lag is known also while the projector waits for its database or has ended.
 
 use crate::breaker::BreakerState;
 use crate::frame::Position;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
@@ -16,6 +17,11 @@ pub struct Progress {
     term: AtomicU32,
     time_ns: AtomicU64,
     head: AtomicU64,
+    /// Engine time of the oldest frame that was taken and is not written; 0: none.
+    oldest_ns: AtomicU64,
+    /// Wall clock at the start.
+    since_ns: u64,
+    ended: AtomicBool,
     breaker: AtomicU8,
     next_attempt_ms: AtomicU64,
     failures: AtomicU32,
@@ -40,8 +46,10 @@ pub struct ProgressReport {
     pub head: u64,
     /// `head − sequence`.
     pub lag_frames: u64,
-    /// How old the newest row is against the wall clock; 0 without a lag.
+    /// Age of the oldest committed frame that is not in the rows, against the wall clock; 0 without a lag.
     pub lag_ns: u64,
+    /// The projector has ended by an error.
+    pub ended: bool,
     /// State of the circuit breaker.
     pub breaker: BreakerState,
     /// When the next attempt is due, in milliseconds since 1970; 0 if none is.
@@ -69,6 +77,9 @@ impl Default for Progress {
             term: AtomicU32::new(0),
             time_ns: AtomicU64::new(0),
             head: AtomicU64::new(0),
+            oldest_ns: AtomicU64::new(0),
+            since_ns: wall_ns(),
+            ended: AtomicBool::new(false),
             breaker: AtomicU8::new(0),
             next_attempt_ms: AtomicU64::new(0),
             failures: AtomicU32::new(0),
@@ -115,16 +126,25 @@ impl Progress {
         let sequence = self.sequence();
         let head = self.head.load(Relaxed).max(sequence);
         let time_ns = self.time_ns.load(Relaxed);
+        let (failures, ended) = (self.failures.load(Relaxed), self.ended.load(Relaxed));
+        let oldest_ns = match self.oldest_ns.load(Relaxed) {
+            // Nothing was taken while it cannot take anything: the oldest frame is behind the newest row.
+            0 if failures > 0 || ended => time_ns.max(self.since_ns),
+            // It is just about to take them.
+            0 => u64::MAX,
+            taken => taken,
+        };
         ProgressReport {
             sequence,
             term: self.term.load(Relaxed),
             time_ns,
             head,
             lag_frames: head - sequence,
-            lag_ns: if head == sequence { 0 } else { wall_ns().saturating_sub(time_ns) },
+            lag_ns: if head == sequence { 0 } else { wall_ns().saturating_sub(oldest_ns) },
+            ended,
             breaker: BreakerState::from_code(self.breaker.load(Relaxed)),
             next_attempt_ms: self.next_attempt_ms.load(Relaxed),
-            failures: self.failures.load(Relaxed),
+            failures,
             frames: self.frames.load(Relaxed),
             batches: self.batches.load(Relaxed),
             rows: self.rows.load(Relaxed),
@@ -137,11 +157,25 @@ impl Progress {
     pub(crate) fn at(&self, position: &Position) {
         self.term.store(position.term, Relaxed);
         self.time_ns.store(position.time_ns, Relaxed);
+        self.oldest_ns.store(0, Relaxed);
         self.sequence.send_replace(position.sequence);
     }
 
-    pub(crate) fn head(&self, head: u64) {
+    /// The journal's newest committed sequence, as whoever asks for a report knows it: the projector itself looks only
+    /// when it takes frames.
+    pub fn head(&self, head: u64) {
         self.head.fetch_max(head, Relaxed);
+    }
+
+    /// The first frame of a batch was taken.
+    pub(crate) fn took(&self, time_ns: u64) {
+        self.oldest_ns.store(time_ns, Relaxed);
+    }
+
+    /// The projector ends by an error.
+    pub(crate) fn ended(&self, error: &dyn std::fmt::Display) {
+        *self.last_error.lock().unwrap_or_else(|e| e.into_inner()) = Some(error.to_string());
+        self.ended.store(true, Relaxed);
     }
 
     pub(crate) fn wrote(&self, frames: u64, rows: u64, dead: u64) {

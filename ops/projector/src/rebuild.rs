@@ -74,18 +74,18 @@ pub fn rebuild(
     seed: Option<&Seed>,
     progress: &Progress,
 ) -> Result<Rebuilt, RebuildError> {
-    let live = set_up(sink, options.shard)?;
+    let live = set_up(sink, &options.owner)?;
     remove(sink, NEW)?;
     remove(sink, OLD)?;
     let start = seed.map_or_else(Position::default, |s| s.position);
-    let start = Position { shard: options.shard, generation: live.generation + 1, ..start };
+    let start = Position { shard: options.owner.shard, generation: live.generation + 1, ..start };
     let dialect = sink.dialect();
     let tag = format!("_g{}", start.generation);
     for table in SWAPPED_TABLES {
         table.create(dialect, NEW, &tag).iter().try_for_each(|sql| sink.define(sql))?;
     }
     sink.define(&create_projection(dialect, NEW))?;
-    insert_position(sink, NEW, &start)?;
+    insert_position(sink, NEW, &start, &options.owner)?;
 
     let mut fold = Projector::new(start, options.order_cache);
     if let Some(seed) = seed {

@@ -7,7 +7,7 @@
 use crate::breaker::{Breaker, BreakerState};
 use crate::flush::{FlushError, Writer};
 use crate::fold::{FoldError, Projector};
-use crate::frame::{FrameSource, Position, SourceError};
+use crate::frame::{FrameSource, Owner, Position, SourceError};
 use crate::progress::Progress;
 use crate::schema::{ASSETS, SYMBOLS};
 use crate::sink::{SetupError, Sink, SinkError, set_up};
@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 /// Settings of a projector.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which shard's journal it is.
-    pub shard: u32,
+    /// Whose journal it is.
+    pub owner: Owner,
     /// Rows of a batch while it keeps up.
     pub batch_rows_min: usize,
     /// Rows of a batch when it is far behind.
@@ -39,12 +39,14 @@ pub struct Options {
     pub backoff_min: Duration,
     /// Longest wait between attempts.
     pub backoff_max: Duration,
+    /// Failures in a row after which it gives up; `None`: never.
+    pub give_up_after: Option<u32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            shard: 0,
+            owner: Owner::default(),
             batch_rows_min: 500,
             batch_rows_max: 20_000,
             linger: Duration::from_millis(100),
@@ -54,6 +56,7 @@ impl Default for Options {
             breaker_threshold: 3,
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(10),
+            give_up_after: None,
         }
     }
 }
@@ -73,6 +76,14 @@ pub enum RunError {
     /// Another writer.
     #[error(transparent)]
     Flush(FlushError),
+    /// The database stayed away, and the options say not to wait for ever.
+    #[error("gave up after {attempts} attempts: {error}")]
+    GaveUp {
+        /// How often it was tried.
+        attempts: u32,
+        /// The last error.
+        error: SinkError,
+    },
     /// The rows show frames that the journal does not have.
     #[error(
         "the rows stand at sequence {sequence} of term {term}, which this journal does not have: they show a history that was lost or another journal; run `ringbook projection rebuild`"
@@ -130,6 +141,20 @@ pub fn run(
     stop: &AtomicBool,
     progress: &Progress,
 ) -> Result<(), RunError> {
+    let result = project(source, sink, options, stop, progress);
+    if let Err(error) = &result {
+        progress.ended(error);
+    }
+    result
+}
+
+fn project(
+    source: &mut dyn FrameSource,
+    sink: &mut dyn Sink,
+    options: &Options,
+    stop: &AtomicBool,
+    progress: &Progress,
+) -> Result<(), RunError> {
     let mut runner = Runner {
         breaker: Breaker::new(options.breaker_threshold, options.backoff_min, options.backoff_max),
         writer: Writer::new("", options.dead_letter_file.clone()),
@@ -154,6 +179,7 @@ pub fn run(
             Some(frame) => {
                 if fold.is_empty() {
                     began = Instant::now();
+                    progress.took(frame.time_ns);
                 }
                 if let Err(error) = fold.push(&frame) {
                     runner.write(&mut fold)?;
@@ -216,7 +242,7 @@ impl Runner<'_> {
                     return Ok(Some(fold));
                 }
                 Err(SetupError::Sink(error)) => {
-                    if !self.wait_after(&error) {
+                    if !self.wait_after(&error)? {
                         return Ok(None);
                     }
                 }
@@ -259,7 +285,7 @@ impl Runner<'_> {
                         FlushError::Sink(error) => error,
                         other => SinkError::Away(other.to_string()),
                     };
-                    if !self.wait_after(&error) {
+                    if !self.wait_after(&error)? {
                         return Ok(Wrote::Stopped);
                     }
                 }
@@ -273,7 +299,7 @@ impl Runner<'_> {
     }
 
     /// Waits as long as the breaker says; false if told to stop meanwhile.
-    fn wait_after(&mut self, error: &SinkError) -> bool {
+    fn wait_after(&mut self, error: &SinkError) -> Result<bool, RunError> {
         let now = Instant::now();
         let before = self.breaker.state(now);
         let mut next = self.breaker.failure(now);
@@ -282,25 +308,27 @@ impl Runner<'_> {
             next = now + (next - now) / 10;
         }
         let state = self.breaker.state(now);
-        if state == BreakerState::Open && before != BreakerState::Open {
-            tracing::warn!(
-                "projection away, attempt {} in {} ms: {error}",
-                self.breaker.failures(),
-                (next - now).as_millis()
-            );
+        let attempts = self.breaker.failures();
+        if self.options.give_up_after.is_some_and(|most| attempts >= most) {
+            return Err(RunError::GaveUp { attempts, error: error.clone() });
+        }
+        // The first failure and the opening of the breaker; a row of failures is told once.
+        let opens = state == BreakerState::Open && before != BreakerState::Open;
+        if opens || (attempts == 1 && matches!(error, SinkError::Away(_))) {
+            tracing::warn!("projection away, attempt {} in {} ms: {error}", attempts + 1, (next - now).as_millis());
         }
         self.progress.failed(error);
         self.progress.breaker(state, self.breaker.failures(), Some(next - now));
         while Instant::now() < next {
             if self.stop.load(Relaxed) {
-                return false;
+                return Ok(false);
             }
             std::thread::sleep(next.saturating_duration_since(Instant::now()).min(Duration::from_millis(10)));
         }
         if state == BreakerState::Open {
             self.progress.breaker(BreakerState::HalfOpen, self.breaker.failures(), None);
         }
-        true
+        Ok(true)
     }
 }
 
@@ -309,7 +337,7 @@ impl Runner<'_> {
 /// # Errors
 /// The database is away, or its tables are not for this build or shard.
 pub fn open_fold(sink: &mut dyn Sink, options: &Options) -> Result<Projector, SetupError> {
-    let position: Position = set_up(sink, options.shard)?;
+    let position: Position = set_up(sink, &options.owner)?;
     let mut fold = Projector::new(position, options.order_cache);
     for table in [&ASSETS, &SYMBOLS] {
         let sql = format!("SELECT {} FROM {}", table.column_list(), table.name);

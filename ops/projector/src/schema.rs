@@ -471,6 +471,7 @@ impl Column {
 /// `CREATE TABLE projection`, under a name with a suffix.
 pub fn create_projection(dialect: Dialect, suffix: &str) -> String {
     let number = if dialect == Dialect::Sqlite { "INTEGER" } else { "BIGINT" };
+    let journal = if dialect == Dialect::Sqlite { "TEXT" } else { "VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin" };
     let time = match dialect {
         Dialect::Sqlite => {
             "time TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%d %H:%M:%S', time_ns / 1000000000, 'unixepoch') || printf('.%06d', time_ns / 1000 % 1000000)) VIRTUAL"
@@ -480,7 +481,7 @@ pub fn create_projection(dialect: Dialect, suffix: &str) -> String {
         }
     };
     format!(
-        "CREATE TABLE projection{suffix} (\n  shard {number} NOT NULL PRIMARY KEY,\n  term {number} NOT NULL,\n  sequence {number} NOT NULL,\n  time_ns {number} NOT NULL,\n  generation {number} NOT NULL,\n  {time}\n){}",
+        "CREATE TABLE projection{suffix} (\n  shard {number} NOT NULL PRIMARY KEY,\n  journal {journal} NOT NULL,\n  term {number} NOT NULL,\n  sequence {number} NOT NULL,\n  time_ns {number} NOT NULL,\n  generation {number} NOT NULL,\n  {time}\n){}",
         engine(dialect)
     )
 }

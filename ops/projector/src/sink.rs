@@ -5,7 +5,7 @@
 //!    the other; [`Sink::connect`] gives a connection without one.
 //! 2. A refused statement did nothing and leaves its transaction open (both databases undo a failed statement alone).
 
-use crate::frame::Position;
+use crate::frame::{Owner, Position};
 use crate::schema::{
     Column, Dialect, Kind, MIGRATIONS, SCHEMA_VERSION, SWAPPED_TABLES, Table, VIEWS, create_projection, create_version,
     create_views,
@@ -128,6 +128,18 @@ pub enum SetupError {
         /// Whose was asked for.
         wanted: u32,
     },
+    /// Another journal's tables.
+    #[error(
+        "{label} shows the journal {found}, not {wanted}: give this exchange a projection of its own, or check the data folder; only if the other journal is gone for good, drop the database (or move the file away) and start again"
+    )]
+    OtherJournal {
+        /// Which database.
+        label: String,
+        /// Whose it is.
+        found: String,
+        /// Whose was asked for.
+        wanted: String,
+    },
 }
 
 const fn number(name: &'static str) -> Column {
@@ -182,7 +194,7 @@ pub(crate) fn exists(sink: &mut dyn Sink, name: &str) -> Result<bool, SinkError>
 ///
 /// # Errors
 /// The tables are not this build's or this shard's, or the database fails.
-pub fn set_up(sink: &mut dyn Sink, shard: u32) -> Result<Position, SetupError> {
+pub fn set_up(sink: &mut dyn Sink, owner: &Owner) -> Result<Position, SetupError> {
     sink.connect()?;
     let dialect = sink.dialect();
     let label = sink.label().to_owned();
@@ -196,18 +208,41 @@ pub fn set_up(sink: &mut dyn Sink, shard: u32) -> Result<Position, SetupError> {
     }
     let version = select_number(sink, "SELECT version FROM schema_version", &[])?;
     match version {
-        None => create_all(sink, shard)?,
+        None => create_all(sink, owner)?,
         Some(found) if found > SCHEMA_VERSION => return Err(SetupError::Newer { label, found }),
         Some(found) => migrate(sink, found)?,
     }
-    let position = read_position(sink, "")?.unwrap_or(Position { shard, generation: 1, ..Position::default() });
-    if position.shard != shard {
-        return Err(SetupError::OtherShard { label, found: position.shard, wanted: shard });
-    }
-    Ok(position)
+    check_owner(sink, owner)?;
+    let fresh = Position { shard: owner.shard, generation: 1, ..Position::default() };
+    Ok(read_position(sink, "")?.unwrap_or(fresh))
 }
 
-fn create_all(sink: &mut dyn Sink, shard: u32) -> Result<(), SinkError> {
+/// Refuses rows of another shard or another journal; changes nothing. A database without rows is nobody's.
+///
+/// # Errors
+/// They are another one's, or the database fails.
+pub fn check_owner(sink: &mut dyn Sink, owner: &Owner) -> Result<(), SetupError> {
+    if !exists(sink, "projection")? {
+        return Ok(());
+    }
+    let label = sink.label().to_owned();
+    let wanted = owner.journal_text();
+    let mut found = None;
+    let columns = [number("shard"), Column { name: "journal", kind: Kind::Text(32), null: false, keep: false }];
+    sink.select("SELECT shard, journal FROM projection", &[], &columns, &mut |row| {
+        found = Some((row[0].as_i64(), row[1].as_str().unwrap_or("").to_owned()));
+    })?;
+    match found {
+        Some((shard, _)) if shard != Some(i64::from(owner.shard)) => {
+            let found = shard.and_then(|shard| u32::try_from(shard).ok()).unwrap_or(u32::MAX);
+            Err(SetupError::OtherShard { label, found, wanted: owner.shard })
+        }
+        Some((_, found)) if found != wanted => Err(SetupError::OtherJournal { label, found, wanted }),
+        _ => Ok(()),
+    }
+}
+
+fn create_all(sink: &mut dyn Sink, owner: &Owner) -> Result<(), SinkError> {
     let dialect = sink.dialect();
     let once = |sql: String| {
         sql.replacen("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1).replacen(
@@ -223,7 +258,8 @@ fn create_all(sink: &mut dyn Sink, shard: u32) -> Result<(), SinkError> {
     }
     sink.define(&once(create_projection(dialect, "")))?;
     make_views(sink)?;
-    insert_position(sink, "", &Position { shard, generation: 1, ..Position::default() })?;
+    let fresh = Position { shard: owner.shard, generation: 1, ..Position::default() };
+    insert_position(sink, "", &fresh, owner)?;
     let ignore = if dialect == Dialect::Sqlite { "OR IGNORE" } else { "IGNORE" };
     sink.define(&format!("INSERT {ignore} INTO schema_version (version) VALUES ({SCHEMA_VERSION})"))
 }
@@ -237,11 +273,16 @@ pub(crate) fn make_views(sink: &mut dyn Sink) -> Result<(), SinkError> {
 }
 
 /// The one row of `projection`, if there is none yet.
-pub(crate) fn insert_position(sink: &mut dyn Sink, suffix: &str, p: &Position) -> Result<(), SinkError> {
+pub(crate) fn insert_position(sink: &mut dyn Sink, suffix: &str, p: &Position, owner: &Owner) -> Result<(), SinkError> {
     let ignore = if sink.dialect() == Dialect::Sqlite { "OR IGNORE" } else { "IGNORE" };
     sink.define(&format!(
-        "INSERT {ignore} INTO projection{suffix} (shard, term, sequence, time_ns, generation) VALUES ({}, {}, {}, {}, {})",
-        p.shard, p.term, p.sequence, p.time_ns, p.generation
+        "INSERT {ignore} INTO projection{suffix} (shard, journal, term, sequence, time_ns, generation) VALUES ({}, '{}', {}, {}, {}, {})",
+        owner.shard,
+        owner.journal_text(),
+        p.term,
+        p.sequence,
+        p.time_ns,
+        p.generation
     ))
 }
 

@@ -3,7 +3,8 @@ mod common;
 
 use common::{Db, assert_same, dump, expected, number, options, project, world::World};
 use ringbook_projector::{
-    DifferenceKind, FrameList, Progress, RunError, SetupError, StateRows, open, rebuild, run, set_up, status, verify,
+    DifferenceKind, FrameList, Options, Owner, Progress, RunError, SetupError, StateRows, open, rebuild, run, set_up,
+    status, verify,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -159,20 +160,34 @@ fn foreign_and_other_tables_are_not_touched(db: &Db) {
     let mut sink = db.sink();
     assert_eq!(status(sink.as_mut()).unwrap().position, None);
     sink.define("CREATE TABLE orders (id INTEGER)").unwrap();
-    let error = set_up(sink.as_mut(), 0).unwrap_err();
+    let error = set_up(sink.as_mut(), &Owner::default()).unwrap_err();
     assert!(matches!(&error, SetupError::Foreign { table, .. } if table == "orders"), "{error}");
     sink.define("DROP TABLE orders").unwrap();
-    set_up(sink.as_mut(), 3).unwrap();
-    assert!(matches!(set_up(sink.as_mut(), 4).unwrap_err(), SetupError::OtherShard { found: 3, wanted: 4, .. }));
+    let owner = Owner { shard: 3, journal: [0xAB; 16] };
+    set_up(sink.as_mut(), &owner).unwrap();
+    let other = Owner { shard: 4, ..owner };
+    assert!(matches!(set_up(sink.as_mut(), &other).unwrap_err(), SetupError::OtherShard { found: 3, wanted: 4, .. }));
+    let other = Owner { journal: [0xBB; 16], ..owner };
+    let error = set_up(sink.as_mut(), &other).unwrap_err();
+    assert!(matches!(error, SetupError::OtherJournal { .. }), "{error}");
+    assert!(error.to_string().contains(&"ab".repeat(16)) && error.to_string().contains(&"bb".repeat(16)), "{error}");
+    let refused = run(
+        &mut FrameList::default(),
+        sink.as_mut(),
+        &Options { owner: other, ..options() },
+        &AtomicBool::new(false),
+        &Progress::default(),
+    );
+    assert!(matches!(refused, Err(RunError::Setup(SetupError::OtherJournal { .. }))), "{refused:?}");
     let shown = status(sink.as_mut()).unwrap();
     assert_eq!((shown.position.unwrap().shard, shown.dead_letters, shown.rows.len()), (3, 0, 8));
     // Idempotent, also when it was cut off before the version was written.
     sink.define("DELETE FROM schema_version").unwrap();
     sink.define("DROP VIEW v_trades").unwrap();
-    set_up(sink.as_mut(), 3).unwrap();
+    set_up(sink.as_mut(), &owner).unwrap();
     assert_eq!(number(sink.as_mut(), "SELECT count(*) FROM v_trades"), 0);
     sink.define("UPDATE schema_version SET version = 99").unwrap();
-    assert!(matches!(set_up(sink.as_mut(), 3).unwrap_err(), SetupError::Newer { found: 99, .. }));
+    assert!(matches!(set_up(sink.as_mut(), &owner).unwrap_err(), SetupError::Newer { found: 99, .. }));
 }
 both!(foreign_and_other_tables_are_not_touched);
 
@@ -188,6 +203,46 @@ fn verify_says_when_the_database_is_ahead_or_empty() {
     project(sink.as_mut(), &frames, 50, &options()).unwrap();
     assert!(check(sink.as_mut(), 150).unwrap_err().contains("another journal"));
     assert_eq!(check(sink.as_mut(), 200).unwrap().differences, 0);
+}
+
+#[test]
+fn the_lag_is_known_while_the_database_is_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("missing/read.db");
+    let (stop, progress) = (AtomicBool::new(false), Progress::default());
+    let quick = Options { backoff_min: std::time::Duration::from_millis(1), ..options() };
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let mut sink = open(&format!("sqlite:{}", nowhere.display())).unwrap();
+            run(&mut FrameList::new(World::frames(35, 50)), sink.as_mut(), &quick, &stop, &progress)
+        });
+        while progress.report().failures < 3 {
+            std::thread::yield_now();
+        }
+        // Whoever asks says where the journal is; the projector cannot.
+        progress.head(40);
+        let report = progress.report();
+        assert_eq!((report.sequence, report.lag_frames), (0, 40));
+        assert!(report.lag_ns > 0 && report.retries >= 3 && report.last_error.is_some(), "{report:?}");
+        std::fs::create_dir(folder.path().join("missing")).unwrap();
+        assert!(progress.wait_for(50, std::time::Duration::from_secs(60)));
+        let report = progress.report();
+        assert_eq!((report.lag_frames, report.lag_ns, report.failures), (0, 0, 0));
+        stop.store(true, Relaxed);
+        run.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn whoever_does_not_want_to_wait_is_told() {
+    let mut sink = open("sqlite:/nowhere/at/all/read.db").unwrap();
+    let once = Options { give_up_after: Some(3), backoff_min: std::time::Duration::from_millis(1), ..options() };
+    let progress = Progress::default();
+    let ended = run(&mut FrameList::default(), sink.as_mut(), &once, &AtomicBool::new(false), &progress);
+    let error = ended.unwrap_err();
+    assert!(matches!(&error, RunError::GaveUp { attempts: 3, .. }), "{error}");
+    assert!(error.to_string().contains("/nowhere/at/all/read.db"), "{error}");
+    assert!(progress.report().ended);
 }
 
 #[test]

@@ -3,7 +3,7 @@ mod common;
 
 use common::{Db, assert_same, dump, expected, number, options, project, rows, text, world::World};
 use ringbook_projector::schema::DEAD_LETTERS;
-use ringbook_projector::{Sink, Value, requeue, verify};
+use ringbook_projector::{Owner, Sink, Value, requeue, verify};
 
 /// Makes the database refuse some rows, by means of its own.
 fn poison(sink: &mut dyn Sink, table: &str, condition: &str) {
@@ -56,10 +56,10 @@ fn poisoned_rows_are_isolated_and_requeued(db: &Db) {
     let found = verify(&mut ringbook_projector::FrameList::new(frames.clone()), sink.as_mut(), None, |_| None).unwrap();
     assert!(found.first.iter().any(|d| d.kind == ringbook_projector::DifferenceKind::DeadLetter), "{:?}", found.first);
 
-    assert_eq!(requeue(sink.as_mut(), 0).unwrap().refused, 3);
+    assert_eq!(requeue(sink.as_mut(), &Owner::default()).unwrap().refused, 3);
     assert_eq!(number(sink.as_mut(), "SELECT min(attempts) FROM dead_letters"), 2);
     heal(sink.as_mut());
-    assert_eq!(requeue(sink.as_mut(), 0).unwrap().written, 3);
+    assert_eq!(requeue(sink.as_mut(), &Owner::default()).unwrap().written, 3);
     assert_same(&dump(sink.as_mut()), &expected(&frames), "all are back");
 }
 both!(poisoned_rows_are_isolated_and_requeued);
@@ -77,7 +77,7 @@ fn refused_orders_keep_their_state(db: &Db) {
     project(sink.as_mut(), &frames[..500], 30, &options()).unwrap();
     heal(sink.as_mut());
     project(sink.as_mut(), &frames, 30, &options()).unwrap();
-    let done = requeue(sink.as_mut(), 0).unwrap();
+    let done = requeue(sink.as_mut(), &Owner::default()).unwrap();
     assert!(done.written > 0 && done.superseded > 0 && done.refused == 0, "{done:?}");
     assert_same(&dump(sink.as_mut()), &expected(&frames), "healed");
 }
@@ -93,6 +93,6 @@ fn a_removed_order_is_a_dead_letter(db: &Db) {
     assert!(number(sink.as_mut(), "SELECT count(*) FROM dead_letters") > 0);
     let reason = text(sink.as_mut(), "SELECT reason FROM dead_letters LIMIT 1");
     assert!(reason.contains("rebuild"), "{reason}");
-    assert_eq!(requeue(sink.as_mut(), 0).unwrap().written, 0);
+    assert_eq!(requeue(sink.as_mut(), &Owner::default()).unwrap().written, 0);
 }
 both!(a_removed_order_is_a_dead_letter);

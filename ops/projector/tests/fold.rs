@@ -2,14 +2,14 @@
 mod common;
 
 use common::{Db, assert_same, dump, naive, number, options, project, text, world::World};
-use ringbook_projector::{FoldError, OwnedFrame, Position, Projector, set_up};
+use ringbook_projector::{FoldError, OwnedFrame, Owner, Position, Projector, set_up};
 
 fn folded_rows_are_the_naive_rows(db: &Db) {
     for (seed, frames, batches) in [(1, 400, &[1, 7, 100, usize::MAX][..]), (2, 700, &[13, 250]), (3, 300, &[50])] {
         let frames = World::frames(seed, frames);
         let slow = Db::sqlite();
         let mut sink = slow.sink();
-        set_up(sink.as_mut(), 0).unwrap();
+        set_up(sink.as_mut(), &Owner::default()).unwrap();
         for frame in &frames {
             naive::apply(sink.as_mut(), frame).unwrap();
         }

@@ -164,7 +164,7 @@ fn tls_checks_the_server() {
     open(&format!("{url}?require_ssl=true&verify_ca=false")).unwrap().connect().unwrap();
     let mut sink = open(&format!("{url}?ssl_ca={}", folder.path().join("ca.pem").display())).unwrap();
     sink.connect().unwrap();
-    ringbook_projector::set_up(sink.as_mut(), 0).unwrap();
+    ringbook_projector::set_up(sink.as_mut(), &ringbook_projector::Owner::default()).unwrap();
     assert!(
         common::text(
             sink.as_mut(),

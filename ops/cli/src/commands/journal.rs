@@ -77,7 +77,16 @@ fn stat(args: &DataArgs) -> Result<ExitCode, String> {
 fn verify(args: &DataArgs) -> Result<ExitCode, String> {
     let folder = args.folder()?;
     let progress = bar("verifying");
-    let stat = ringbook_journal::stat(&folder.journal(), folder.tails()).map_err(|error| error.to_string())?;
+    let stat = match ringbook_journal::stat(&folder.journal(), folder.tails()) {
+        // Damage is what was asked about: an answer, not a failure to answer.
+        Err(error @ ringbook_journal::ReadError::Damaged { .. }) => {
+            progress.finish_and_clear();
+            let value = serde_json::json!({ "chain_ok": false, "problem": error.to_string() });
+            print(args.json, &value, || error.to_string());
+            return Ok(verdict(false));
+        }
+        stat => stat.map_err(|error| error.to_string())?,
+    };
     let verified = ringbook_journal::verify(&folder.journal(), folder.tails(), |done, all| {
         progress.set_length(all);
         progress.set_position(done);

@@ -6,7 +6,7 @@ use crate::output::{could_not, print, verdict};
 use crate::serve;
 use clap::Subcommand;
 use ringbook_journal::{FollowerSlot, LiveJournal, Reader, Sequence};
-use ringbook_projector::{Frame, FrameSource, Progress, Sink, SourceError, StateRows};
+use ringbook_projector::{Frame, FrameSource, Options, Progress, Sink, SourceError, StateRows};
 use ringbook_replay::{Folder, state_at};
 use serde_json::json;
 use std::process::ExitCode;
@@ -164,13 +164,13 @@ impl FrameSource for Outside {
     }
 }
 
-fn open(args: &TargetArgs) -> Result<(Folder, Box<dyn Sink>, u32), String> {
+fn open(args: &TargetArgs) -> Result<(Folder, Box<dyn Sink>, Options), String> {
     let folder = args.data.folder()?;
-    let shard = folder.history().map_err(|error| error.to_string())?.shard;
+    let history = folder.history().map_err(|error| error.to_string())?;
     let url = projection_url(&args.projection, &args.data.data)
         .ok_or("--projection none: name a database: sqlite, a path, or mysql://…")?;
     let sink = ringbook_projector::open(&url).map_err(|error| error.to_string())?;
-    Ok((folder, sink, shard))
+    Ok((folder, sink, serve::projector_options(&args.data.data, &history)))
 }
 
 /// Frames that the rows have not passed, and the age of the newest row; 0 without a lag.
@@ -207,7 +207,7 @@ fn status(args: &TargetArgs) -> Result<ExitCode, String> {
 }
 
 fn rebuild(args: &TargetArgs) -> Result<ExitCode, String> {
-    let (folder, mut sink, shard) = open(args)?;
+    let (folder, mut sink, options) = open(args)?;
     let first = folder.first_sequence().map_err(|error| error.to_string())?;
     if first > 1 {
         return Err(format!(
@@ -215,16 +215,18 @@ fn rebuild(args: &TargetArgs) -> Result<ExitCode, String> {
         ));
     }
     let mut source = Outside::new(&folder, true)?;
-    let options = serve::projector_options(&args.data.data, shard);
     let progress = Progress::default();
     let rebuilt = ringbook_projector::rebuild(&mut source, sink.as_mut(), &options, None, &progress)
         .map_err(|error| error.to_string())?;
+    let head = source.committed().unwrap_or(0);
+    let (lag_frames, lag_seconds) = lag(head, rebuilt.position.sequence, rebuilt.position.time_ns);
     let value = json!({
         "sequence": rebuilt.position.sequence,
         "first_sequence": rebuilt.first_sequence,
         "rows": rebuilt.rows,
         "dead_letters": rebuilt.dead_letters,
-        "lag_frames": source.committed().unwrap_or(0).saturating_sub(rebuilt.position.sequence),
+        "lag_frames": lag_frames,
+        "lag_seconds": lag_seconds,
         "differences": null,
     });
     print(args.data.json, &value, || {
@@ -255,8 +257,10 @@ fn state_rows(folder: &Folder, sequence: u64) -> Option<StateRows> {
 }
 
 fn verify(args: &TargetArgs) -> Result<ExitCode, String> {
-    let (folder, mut sink, _) = open(args)?;
+    let (folder, mut sink, options) = open(args)?;
     let mut source = Outside::new(&folder, false)?;
+    sink.connect().map_err(|error| error.to_string())?;
+    ringbook_projector::check_owner(sink.as_mut(), &options.owner).map_err(|error| error.to_string())?;
     let verified =
         ringbook_projector::verify(&mut source, sink.as_mut(), None, |sequence| state_rows(&folder, sequence))
             .map_err(|error| error.to_string())?;
@@ -291,12 +295,12 @@ fn verify(args: &TargetArgs) -> Result<ExitCode, String> {
         }
         lines.join("\n")
     });
-    Ok(verdict(verified.differences == 0))
+    Ok(verdict(verified.differences == 0 && dead_letters == 0))
 }
 
 fn requeue(args: &TargetArgs) -> Result<ExitCode, String> {
-    let (_, mut sink, shard) = open(args)?;
-    let requeued = ringbook_projector::requeue(sink.as_mut(), shard).map_err(|error| error.to_string())?;
+    let (_, mut sink, options) = open(args)?;
+    let requeued = ringbook_projector::requeue(sink.as_mut(), &options.owner).map_err(|error| error.to_string())?;
     let value = json!({
         "written": requeued.written, "superseded": requeued.superseded, "dead_letters": requeued.refused,
     });
@@ -318,15 +322,19 @@ pub fn project(args: ProjectArgs) -> ExitCode {
     }
 }
 
+/// How often `--once` tries a database that is away: about 6 s.
+const ATTEMPTS_ONCE: u32 = 7;
+
 fn try_project(args: &ProjectArgs) -> Result<(), String> {
-    let (folder, sink, shard) = open(&args.target)?;
+    let (folder, sink, mut options) = open(&args.target)?;
     let stop = Arc::new(AtomicBool::new(false));
     serve::stop_on_signals(&stop)?;
     let source = Outside::new(&folder, true)?;
     let target = args.once.then(|| source.committed().unwrap_or(0));
     std::fs::create_dir_all(args.target.data.data.join("dead-letters"))
         .map_err(|error| format!("dead-letters in {}: {error}", args.target.data.data.display()))?;
-    let options = serve::projector_options(&args.target.data.data, shard);
+    // Whoever waits for the end must hear that there will be none.
+    options.give_up_after = args.once.then_some(ATTEMPTS_ONCE);
     let progress: Arc<Progress> = Arc::default();
     let thread = ringbook_projector::spawn(source, sink, options, stop.clone(), progress.clone())
         .map_err(|error| format!("no thread for the projector: {error}"))?;

@@ -4,7 +4,6 @@ use ringbook_feed::{MetricsSource, Samples};
 use ringbook_gateway::{GatewayStats, Stage, StageHistograms};
 use ringbook_journal::Watermarks;
 use ringbook_pipeline::EngineStats;
-use ringbook_projector::Progress;
 use ringbook_wire::{BusyReason, SessionError};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -80,7 +79,7 @@ impl MetricsSource for JournalMetrics {
 }
 
 /// The projector.
-pub struct ProjectorMetrics(pub Arc<Progress>);
+pub struct ProjectorMetrics(pub super::projection::Standing);
 
 impl MetricsSource for ProjectorMetrics {
     fn sample(&self, out: &mut Samples) {
@@ -88,8 +87,16 @@ impl MetricsSource for ProjectorMetrics {
         out.gauge("ringbook_projection_sequence", "Last sequence in the rows", &[], r.sequence as f64);
         out.gauge("ringbook_projection_lag_frames", "Committed frames not in the rows", &[], r.lag_frames as f64);
         out.gauge("ringbook_projection_lag_seconds", "Age of the oldest of them", &[], r.lag_ns as f64 / 1e9);
-        out.gauge("ringbook_projection_dead_letters", "Rows that were refused for good", &[], r.dead_letters as f64);
+        out.gauge("ringbook_projection_dead_letters", "Rows refused since the start", &[], r.dead_letters as f64);
         out.counter("ringbook_projection_rows", "Rows written", &[], r.rows);
         out.counter("ringbook_projection_batches", "Transactions", &[], r.batches);
+        out.counter("ringbook_projection_retries", "Attempts that had to be repeated", &[], r.retries);
+        out.gauge("ringbook_projection_failures", "Failed attempts in a row", &[], f64::from(r.failures));
+        let breaker = "Circuit breaker: 0 closed, 1 open, 2 half-open";
+        out.gauge("ringbook_projection_breaker", breaker, &[], f64::from(r.breaker as u8));
+        let next = "When the next attempt is due, seconds since 1970; 0 if none is";
+        out.gauge("ringbook_projection_next_attempt_seconds", next, &[], r.next_attempt_ms as f64 / 1e3);
+        let ended = "1 after an error that trying again would not mend: the log says what to do";
+        out.gauge("ringbook_projection_ended", ended, &[], f64::from(u8::from(r.ended)));
     }
 }

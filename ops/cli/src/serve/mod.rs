@@ -185,19 +185,20 @@ fn serve(config: Config) -> Result<(), String> {
     };
 
     let projector = match config.projection_url() {
-        Some(url) => Some(projection::start(&url, &config, &watermarks, history.shard)?),
+        Some(url) => Some(projection::start(&url, &config, &watermarks, &history)?),
         None => None,
     };
     let status = Arc::new(sources::ExchangeStatus::new(&watermarks, engine.stats(), history.shard, term, began));
     let mut feed_sources = Sources::new(shadow_handle.clone(), status.clone());
-    feed_sources.projection = projector.as_ref().map(projection::Running::source);
+    feed_sources.projection =
+        projector.as_ref().map(|projector| Arc::new(projector.standing()) as Arc<dyn ringbook_feed::ProjectionSource>);
     feed_sources.metrics = vec![
         Arc::new(metrics::EngineMetrics(engine.stats())),
         Arc::new(metrics::GatewayMetrics { stats: worker.stats(), stages: worker.stages() }),
         Arc::new(metrics::JournalMetrics(watermarks.clone())),
     ];
     if let Some(projector) = &projector {
-        feed_sources.metrics.push(Arc::new(metrics::ProjectorMetrics(projector.progress.clone())));
+        feed_sources.metrics.push(Arc::new(metrics::ProjectorMetrics(projector.standing())));
     }
     let feed_options = FeedOptions { listen: config.http, private_http: config.private_http, ..FeedOptions::default() };
     let feed = ringbook_feed::start(&feed_options, feed_sources).map_err(|error| error.to_string())?;

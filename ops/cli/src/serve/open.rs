@@ -9,6 +9,7 @@ use ringbook_journal::{AckPolicy, Journal, Options, RealStorage, Sequence};
 use ringbook_pipeline::{Clock, EngineAgent, Stranded};
 use ringbook_replay::{BeyondEnd, History, RecoverOptions, Recovered, Stage, recover};
 use ringbook_snapshot::Store;
+use ringbook_wire::SymbolId;
 use ringbook_wire::codec::header;
 use ringbook_wire::message::{Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, Withdraw};
 use std::path::Path;
@@ -96,7 +97,8 @@ pub fn first_commands<C: Clock>(
     stranded: Option<Stranded>,
 ) -> Result<(), String> {
     let new = engine.engine().sequence().0 == 0;
-    let mut run = |message: &[u8]| engine.execute_now(message).map_err(|error| error.to_string());
+    let run =
+        |engine: &mut EngineAgent<C>, message: &[u8]| engine.execute_now(message).map_err(|error| error.to_string());
     if new {
         let mut seed = [0u8; 16];
         getrandom::fill(&mut seed).map_err(|error| format!("the system gives no random numbers: {error}"))?;
@@ -110,33 +112,34 @@ pub fn first_commands<C: Clock>(
             max_orders: config.max_orders,
             ..Genesis::new(0)
         };
-        run(zerocopy::IntoBytes::as_bytes(&genesis))?;
+        run(engine, zerocopy::IntoBytes::as_bytes(&genesis))?;
     }
     if !keys.is_empty() {
         if config.demo {
             for command in demo::commands() {
                 // After a crash between them some are repeated: a deposit's number is used up then.
-                match run(&command) {
+                match run(engine, &command) {
                     Err(error) if new || !error.contains("code 500") => return Err(error),
                     _ => {}
                 }
             }
         }
         for key in keys.iter().rev() {
-            run(&init::key_command(key))?;
+            run(engine, &init::key_command(key))?;
         }
         tracing::info!(demo = config.demo, keys = %config.data.join("keys").display(), "a new exchange was made");
     }
     if let Some(stranded) = stranded {
-        let message = quarantine(&stranded, &config.data)?;
-        run(zerocopy::IntoBytes::as_bytes(&message))?;
+        let symbol = engine.engine().symbol_of(&stranded.command[ORIGIN_BYTES..]);
+        let message = quarantine(&stranded, symbol, &config.data)?;
+        run(engine, zerocopy::IntoBytes::as_bytes(&message))?;
     }
     Ok(())
 }
 
 /// Sets a command aside that crashed the engine: its bytes go to a dead-letter file, its retry gets a final answer. The
-/// second crash in a row on one symbol starts the symbol HALTED.
-fn quarantine(stranded: &Stranded, data: &Path) -> Result<Quarantine, String> {
+/// second crash on one symbol starts the symbol HALTED, and so does any crash in the middle of a match.
+fn quarantine(stranded: &Stranded, symbol: SymbolId, data: &Path) -> Result<Quarantine, String> {
     let folder = data.join("dead-letters");
     let path = folder.join(format!("command-{:020}.bin", stranded.sequence));
     std::fs::create_dir_all(&folder)
@@ -145,10 +148,10 @@ fn quarantine(stranded: &Stranded, data: &Path) -> Result<Quarantine, String> {
     let message = &stranded.command[ORIGIN_BYTES..];
     let mut quarantine = Quarantine::new(0);
     quarantine.kind = header(message).kind;
+    quarantine.symbol = symbol;
     if let Some(order) = NewOrder::read(message) {
         quarantine.account = order.account;
         quarantine.client_id = order.client_id;
-        quarantine.symbol = order.symbol;
         quarantine.send_time = order.send_time;
     } else if let Some(deposit) = Deposit::read(message) {
         quarantine.account = deposit.account;
@@ -159,11 +162,12 @@ fn quarantine(stranded: &Stranded, data: &Path) -> Result<Quarantine, String> {
     }
     let marker = folder.join("last-crash");
     let this = format!("{} {}", quarantine.symbol, MessageType::from_code(quarantine.kind).map_or("?", |k| k.name()));
-    let same = quarantine.symbol.0 != 0 && std::fs::read_to_string(&marker).is_ok_and(|before| before == this);
-    quarantine.halt = u32::from(same);
+    let again = std::fs::read_to_string(&marker).is_ok_and(|before| before == this);
+    let halt = symbol.0 != 0 && (again || quarantine.kind == MessageType::Continue as u8);
+    quarantine.halt = u32::from(halt);
     std::fs::write(&marker, &this).map_err(|error| format!("{}: {error}", marker.display()))?;
     tracing::error!(
-        sequence = stranded.sequence, command = %path.display(), halted = same,
+        sequence = stranded.sequence, command = %path.display(), halted = halt,
         "a command crashed the engine; it was set aside and its sender gets ENGINE_FAULT. Send the file to the developers"
     );
     Ok(quarantine)

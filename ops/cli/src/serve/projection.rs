@@ -2,9 +2,10 @@
 
 use super::sources::Frames;
 use crate::config::Config;
-use ringbook_feed::ProjectionSource;
+use ringbook_feed::{ProjectionSource, ProjectionStatus};
 use ringbook_journal::Watermarks;
-use ringbook_projector::{Options, Progress, RunError};
+use ringbook_projector::{Options, Owner, Progress, ProgressReport, RunError};
+use ringbook_replay::History;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -13,32 +14,40 @@ use std::thread::JoinHandle;
 pub struct Running {
     thread: JoinHandle<Result<(), RunError>>,
     stop: Arc<AtomicBool>,
-    pub progress: Arc<Progress>,
+    standing: Standing,
+}
+
+/// How the rows stand against the journal's end of this moment.
+#[derive(Clone)]
+pub struct Standing {
+    progress: Arc<Progress>,
+    watermarks: Watermarks,
 }
 
 /// Options of a projector of this data folder.
-pub fn options(data: &std::path::Path, shard: u32) -> Options {
-    Options { shard, dead_letter_file: Some(data.join("dead-letters").join("projection.jsonl")), ..Options::default() }
+pub fn options(data: &std::path::Path, history: &History) -> Options {
+    let owner = Owner { shard: history.shard, journal: history.uuid };
+    Options { owner, dead_letter_file: Some(data.join("dead-letters").join("projection.jsonl")), ..Options::default() }
 }
 
 /// Starts it. A database that is away is waited for; one that refuses us is told at once.
-pub fn start(url: &str, config: &Config, watermarks: &Watermarks, shard: u32) -> Result<Running, String> {
+pub fn start(url: &str, config: &Config, watermarks: &Watermarks, history: &History) -> Result<Running, String> {
     let sink = ringbook_projector::open(url).map_err(|error| format!("projection: {error}"))?;
     std::fs::create_dir_all(config.data.join("dead-letters"))
         .map_err(|error| format!("dead-letters in {}: {error}", config.data.display()))?;
     let stop = Arc::new(AtomicBool::new(false));
     let progress: Arc<Progress> = Arc::default();
     let source = Frames::new(watermarks);
-    let options = options(&config.data, shard);
+    let options = options(&config.data, history);
     let thread = ringbook_projector::spawn(source, sink, options, stop.clone(), progress.clone())
         .map_err(|error| format!("no thread for the projector: {error}"))?;
-    Ok(Running { thread, stop, progress })
+    Ok(Running { thread, stop, standing: Standing { progress, watermarks: watermarks.clone() } })
 }
 
 impl Running {
-    /// For read-your-writes over HTTP.
-    pub fn source(&self) -> Arc<dyn ProjectionSource> {
-        Arc::new(Passed(self.progress.clone()))
+    /// For HTTP and metrics.
+    pub fn standing(&self) -> Standing {
+        self.standing.clone()
     }
 
     /// Writes what is folded, if the database answers, and ends.
@@ -52,14 +61,31 @@ impl Running {
     }
 }
 
-struct Passed(Arc<Progress>);
+impl Standing {
+    /// All numbers; the lag is right also while the projector waits for its database.
+    pub fn report(&self) -> ProgressReport {
+        self.progress.head(self.watermarks.committed().0);
+        self.progress.report()
+    }
+}
 
-impl ProjectionSource for Passed {
+impl ProjectionSource for Standing {
     fn passed(&self) -> u64 {
-        self.0.sequence()
+        self.progress.sequence()
     }
 
-    fn trouble(&self) -> Option<String> {
-        self.0.report().last_error
+    fn status(&self) -> ProjectionStatus {
+        let report = self.report();
+        let state = if report.ended { "ended" } else { report.breaker.name() };
+        ProjectionStatus {
+            sequence: report.sequence,
+            lag_frames: report.lag_frames,
+            lag_seconds: report.lag_ns as f64 / 1e9,
+            state: state.into(),
+            failures: report.failures,
+            next_attempt_ms: report.next_attempt_ms,
+            dead_letters: report.dead_letters,
+            trouble: report.last_error.filter(|_| report.failures > 0 || report.ended),
+        }
     }
 }

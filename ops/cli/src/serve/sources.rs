@@ -79,7 +79,14 @@ impl StatusSource for ExchangeStatus {
             Readiness::NotReady(_) if self.phase.load(Ordering::Acquire) == STOPPING => "stopped",
             Readiness::NotReady(_) => "read-only",
         };
-        let sealed = self.watermarks.history().indexed().0;
+        let indexed = self.watermarks.history().indexed().0;
+        let page = self.watermarks.page();
+        let named = page.followers(self.watermarks.clock_ns()).into_iter().map(|(name, passed, _)| (name, passed));
+        let follower = |(name, sequence): (String, u64)| FollowerStatus {
+            name,
+            sequence,
+            lag: committed.saturating_sub(sequence),
+        };
         Status {
             shard: self.shard,
             term: self.term,
@@ -89,11 +96,7 @@ impl StatusSource for ExchangeStatus {
             replicated: self.watermarks.replicated().0,
             committed,
             oldest: self.watermarks.oldest().0,
-            followers: vec![FollowerStatus {
-                name: "index".into(),
-                sequence: sealed,
-                lag: committed.saturating_sub(sealed),
-            }],
+            followers: [("index".to_owned(), indexed)].into_iter().chain(named).map(follower).collect(),
             uptime_seconds: self.began.elapsed().as_secs_f64(),
             version: env!("CARGO_PKG_VERSION").into(),
         }

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zerocopy::FromBytes;
 
 /// Longest that anything here may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running exchange.
 pub struct Server {
@@ -37,7 +37,7 @@ impl Server {
         std::fs::create_dir_all(&folder).unwrap();
         let config = folder.join("ringbook.toml");
         let text =
-            format!("segment_mib = 16\ndedupe_capacity = 65536\nmax_orders = 65536\nprojection = \"none\"\n{settings}");
+            format!("segment_mib = 1\ndedupe_capacity = 65536\nmax_orders = 65536\nprojection = \"none\"\n{settings}");
         std::fs::write(&config, text).unwrap();
         let (child, order_entry, http) = spawn(&folder, &config, "127.0.0.1:0");
         Self { child, folder, order_entry, http, config, own_folder: true }
@@ -149,7 +149,7 @@ impl Wire {
             sequence: Sequence(how.token.1),
             index: how.token.2,
             journal: how.journal,
-            heartbeat_ms: 20_000,
+            heartbeat_ms: 5_000,
             grace_ms: how.grace_ms,
             ..Logon::new(1)
         };
