@@ -59,6 +59,7 @@ impl Agents {
             sync_loop(&mut syncer, shared, spin);
         });
         let prepare = spawn("journal-prepare", Arc::clone(&shared), move |shared| {
+            step_back();
             while !shared.stop.load(Ordering::Acquire) {
                 match preparer.poll() {
                     Poll::Worked => {}
@@ -68,6 +69,7 @@ impl Agents {
             }
         });
         let seal = spawn("journal-seal", Arc::clone(&shared), move |shared| {
+            step_back();
             let mut idle = Duration::from_millis(1);
             while !shared.stop.load(Ordering::Acquire) {
                 if sealer.poll() == Poll::Worked {
@@ -116,6 +118,17 @@ fn settle(syncer: &mut Syncer, shared: &Shared) {
         shared.stopped();
     }
 }
+
+/// Lets this thread step back where cores are few: its work is long and nobody waits for it, while the engine and the
+/// sync thread are waited for by every client. A system that refuses changes nothing but the latency.
+pub fn step_back() {
+    if let Err(error) = rustix::process::setpriority_process(None, BACKGROUND_NICE) {
+        tracing::debug!(%error, "a background thread keeps its priority");
+    }
+}
+
+/// Niceness of threads that nobody waits for: about a tenth of an ordinary thread's share of a busy core.
+const BACKGROUND_NICE: i32 = 10;
 
 fn spawn(name: &str, shared: Arc<Shared>, body: impl FnOnce(&Shared) + Send + 'static) -> JoinHandle<()> {
     let thread = std::thread::Builder::new().name(name.to_string()).spawn(move || body(&shared));

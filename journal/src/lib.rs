@@ -67,7 +67,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use appender::{Appender, FrameMeta};
-pub use background::{Agents, Background};
+pub use background::{Agents, Background, step_back};
 pub use error::{AppendError, OpenError, ReadError};
 pub use follower::FollowerSlot;
 pub use format::frame::FrameKind;

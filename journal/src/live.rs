@@ -240,15 +240,12 @@ impl Outside {
     fn scan_end(&self) -> Result<u64, ReadError> {
         let (scan, candidates) = self.scan_open_segments()?;
         if let Verdict::Damage(row) = scan.verdict {
-            let base = candidates.get(scan.at.0).map_or(scan.chain.next, |candidate| candidate.base);
+            let (base, why) = scan.place(&candidates);
             return Err(ReadError::Damaged {
                 file: self.dir.join(segment_name(base)),
                 offset: scan.at.1 as u64,
                 sequence: scan.chain.next,
-                why: format!(
-                    "{} although sequence {} was durable (tail rule, row {row})",
-                    scan.why, scan.known_durable
-                ),
+                why: format!("{why} although sequence {} was durable (tail rule, row {row})", scan.known_durable),
             });
         }
         Ok(scan.chain.next - 1)

@@ -166,7 +166,8 @@ pub fn verify_with(
     let outside = Outside::open(Arc::clone(&storage), dir, tail_dir)?;
     let mut verified = Verified { last_sequence: stat.last_sequence, ..Verified::default() };
     let mut done = 0;
-    let mut chain: Option<[u8; 32]> = None;
+    // Last sequence and hash of the sealed segment before.
+    let mut before: Option<(u64, [u8; 32])> = None;
     for segment in &stat.segments {
         let path = dir.join(crate::format::segment_name(segment.base));
         let damaged = |why: &str| ReadError::Damaged {
@@ -184,7 +185,12 @@ pub fn verify_with(
             continue;
         };
         let header = &sidecar.header;
-        if chain.is_some_and(|chain| chain != header.previous_chain) {
+        if let Some((last, _)) = before.filter(|(last, _)| last + 1 != header.base) {
+            let file = dir.join(crate::format::segment_name(last + 1));
+            let why = format!("this segment is missing, the next one that is there begins with {}", header.base);
+            return Err(ReadError::Damaged { file, offset: 0, sequence: last + 1, why });
+        }
+        if before.is_some_and(|(_, chain)| chain != header.previous_chain) {
             return Err(damaged("its sidecar does not continue the hash chain"));
         }
         let memory = storage.map(&path).map_err(ReadError::io(&path))?;
@@ -193,7 +199,7 @@ pub fn verify_with(
         if used.map(|bytes| chain_hash(&header.previous_chain, bytes)) != Some(header.chain) {
             return Err(damaged("its bytes do not give the hash of its sidecar"));
         }
-        chain = Some(header.chain);
+        before = Some((header.last, header.chain));
         verified.sealed_segments += 1;
         done += segment.file_bytes / 2;
         progress(done, stat.file_bytes);

@@ -94,6 +94,18 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
+    /// The segment where the scan stopped, and what is wrong there, in words.
+    pub fn place(&self, candidates: &[Candidate]) -> (u64, String) {
+        match candidates.get(self.at.0) {
+            Some(candidate) if candidate.base > self.chain.next => {
+                let why = format!("this segment is missing, the next one that is there begins with {}", candidate.base);
+                (self.chain.next, why)
+            }
+            Some(candidate) => (candidate.base, self.why.to_string()),
+            None => (self.chain.next, self.why.to_string()),
+        }
+    }
+
     /// What the verdict cuts of each file: candidate, offset, and bytes up to the last that is not zero.
     pub fn cut(&self, candidates: &[Candidate]) -> Vec<(usize, usize, usize)> {
         if !matches!(self.verdict, Verdict::Cut | Verdict::CutNext) {

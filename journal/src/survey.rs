@@ -180,13 +180,13 @@ impl Opening {
         let Verdict::Damage(row) = scan.verdict else {
             return Ok(());
         };
-        let base = candidates.get(scan.at.0).map_or(scan.chain.next, |candidate| candidate.base);
+        let (base, why) = scan.place(candidates);
         Err(OpenError::Damage {
             file: self.dir.join(segment_name(base)),
             offset: scan.at.1 as u64,
             sequence: scan.chain.next,
             known_durable: scan.known_durable,
-            why: scan.why.to_string(),
+            why,
             row,
         })
     }

@@ -116,7 +116,9 @@ impl Input {
     /// Commands that wait in the ring, as far as this thread can see.
     #[inline]
     pub fn waiting(&self) -> i64 {
-        self.shared.published.load(Ordering::Relaxed) - self.shared.taken.load(Ordering::Relaxed)
+        // Taken first: what the engine did with those commands is then visible as well.
+        let taken = self.shared.taken.load(Ordering::Acquire);
+        self.shared.published.load(Ordering::Relaxed) - taken
     }
 }
 
@@ -136,7 +138,7 @@ impl RingOutput {
         };
         let result = (&mut guard).next().map(run);
         drop(guard);
-        self.shared.taken.fetch_add(1, Ordering::Relaxed);
+        self.shared.taken.fetch_add(1, Ordering::Release);
         result
     }
 }

@@ -116,8 +116,13 @@ impl Config {
             .map_err(|error| format!("configuration {}: {error}; write one with `ringbook init`", path.display()))?;
         toml::from_str(&text).map_err(|error| {
             let what = error.message().to_owned();
-            let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
-            format!("configuration {}, line {line}: {what}", path.display())
+            let place = error.span().map(|span| span.start.min(text.len())).unwrap_or(0);
+            let line = text[..place].lines().count().max(1);
+            // A wrong type is told with the value alone: name the setting as well.
+            let begin = text[..place].rfind('\n').map_or(0, |at| at + 1);
+            let setting = text[begin..].lines().next().filter(|line| line.contains('=')).map_or("", str::trim);
+            let setting = if setting.is_empty() { String::new() } else { format!(", setting {setting}") };
+            format!("configuration {}, line {line}{setting}: {what}", path.display())
         })
     }
 
@@ -224,7 +229,10 @@ mod tests {
         for (text, expected) in [
             ("ack = \"sometimes\"", "setting ack"),
             ("\nlistn = \"x\"", "listn"),
-            ("listen = \"nowhere\"", "line 1"),
+            ("listen = \"nowhere\"", "line 1, setting listen"),
+            ("\nack = 5", "line 2, setting ack"),
+            ("segment_mib = -5", "setting segment_mib"),
+            ("[limits]\nrate_per_s = true", "setting rate_per_s"),
             ("ring_slots = 1000", "power of two"),
             ("wait = \"never\"", "adaptive, yield, spin"),
             ("projection = \"oracle://x\"", "no such database kind"),

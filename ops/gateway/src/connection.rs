@@ -20,6 +20,8 @@ pub struct Connection {
     sent: usize,
     /// Waiting for the socket to take more.
     pub blocked: bool,
+    /// Our side has ended.
+    pub ended: bool,
 }
 
 /// What a read brought.
@@ -37,7 +39,16 @@ impl Connection {
     /// Takes over a non-blocking socket.
     pub fn new(stream: TcpStream) -> Self {
         let input = vec![0; READ_BYTES];
-        Self { stream, input, start: 0, end: 0, output: Vec::with_capacity(READ_BYTES), sent: 0, blocked: false }
+        Self {
+            stream,
+            input,
+            start: 0,
+            end: 0,
+            output: Vec::with_capacity(READ_BYTES),
+            sent: 0,
+            blocked: false,
+            ended: false,
+        }
     }
 
     /// Reads once.
@@ -70,6 +81,27 @@ impl Connection {
     pub fn consume(&mut self, count: usize) {
         self.start += count;
         debug_assert!(self.start <= self.end);
+    }
+
+    /// Reads and forgets; false once the peer has ended its side.
+    pub fn discard(&mut self) -> bool {
+        loop {
+            (self.start, self.end) = (0, 0);
+            match self.read() {
+                Read::Bytes(count) if count == self.input.len() => {}
+                Read::Bytes(_) | Read::Nothing => return true,
+                Read::Closed => return false,
+            }
+        }
+    }
+
+    /// Ends our side: the peer reads what was sent, then the end.
+    pub fn end(&mut self) {
+        if !self.ended {
+            self.ended = true;
+            // A peer that is gone has nothing to read any more.
+            let _ = self.stream.shutdown(std::net::Shutdown::Write);
+        }
     }
 
     /// Where messages to the peer are appended.

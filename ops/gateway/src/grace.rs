@@ -12,15 +12,16 @@ pub struct Grace {
     /// Sessions that have sent a flagged order.
     flagged: BTreeSet<SessionId>,
     deadlines: BTreeMap<SessionId, u64>,
+    /// The same by deadline.
+    queue: BTreeSet<(u64, SessionId)>,
 }
 
 impl Grace {
     /// Sessions that own flagged orders when the gateway starts; their period starts now.
     pub fn new(sessions: &[SessionId], deadline_ns: u64) -> Self {
-        Self {
-            flagged: sessions.iter().copied().collect(),
-            deadlines: sessions.iter().map(|&session| (session, deadline_ns)).collect(),
-        }
+        let mut grace = Self { flagged: sessions.iter().copied().collect(), ..Self::default() };
+        sessions.iter().for_each(|&session| grace.gone(session, deadline_ns));
+        grace
     }
 
     /// A flagged order was sent.
@@ -30,29 +31,33 @@ impl Grace {
 
     /// The session is here (again).
     pub fn back(&mut self, session: SessionId) {
-        self.deadlines.remove(&session);
+        if let Some(deadline) = self.deadlines.remove(&session) {
+            self.queue.remove(&(deadline, session));
+        }
     }
 
     /// The session logged out in order: its orders stay, until it comes back and is lost.
     pub fn left(&mut self, session: SessionId) {
-        self.deadlines.remove(&session);
+        self.back(session);
     }
 
     /// The session's connection is gone.
     pub fn gone(&mut self, session: SessionId, deadline_ns: u64) {
         if self.flagged.contains(&session) {
+            self.back(session);
             self.deadlines.insert(session, deadline_ns);
+            self.queue.insert((deadline_ns, session));
         }
     }
 
     /// A session whose period has ended. Call [`Self::down`] once SESSION_DOWN is on its way.
     pub fn due(&self, now_ns: u64) -> Option<SessionId> {
-        self.deadlines.iter().find(|(_, deadline)| **deadline <= now_ns).map(|(&session, _)| session)
+        self.queue.first().filter(|(deadline, _)| *deadline <= now_ns).map(|&(_, session)| session)
     }
 
     /// SESSION_DOWN was given.
     pub fn down(&mut self, session: SessionId) {
-        self.deadlines.remove(&session);
+        self.back(session);
         self.flagged.remove(&session);
     }
 }

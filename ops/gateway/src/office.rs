@@ -16,6 +16,7 @@ use ringbook_wire::message::{Logon, Message, logon_flags};
 use ringbook_wire::report::{StateBalance, StateBegin, StateEnd, StateOrder};
 use ringbook_wire::{AccountId, Qty, Sequence, SessionError, Term, TimestampNs};
 use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
 use std::time::{Duration, Instant};
@@ -117,18 +118,46 @@ pub struct Office {
     states: Box<dyn StateSource>,
     readers: FxHashMap<Ticket, Reader>,
     bytes_per_s: u64,
+    /// Pieces of history that were read and go out when the rate allows, oldest first.
+    paced: VecDeque<Paced>,
+    /// When the last of them goes out.
+    paced_until: Instant,
+}
+
+/// A piece of history that waits for its time.
+struct Paced {
+    due: Instant,
+    ticket: Ticket,
+    answer: Answer,
+    inbox: Sender<(Ticket, Answer)>,
+    wake: Wake,
 }
 
 impl Office {
     /// An office for the workers that hold the other end of `jobs`.
     pub(crate) fn new(jobs: Receiver<Asked>, watermarks: Watermarks, states: Box<dyn StateSource>, rate: u64) -> Self {
-        Self { jobs, watermarks, states, readers: FxHashMap::default(), bytes_per_s: rate.max(1) }
+        Self {
+            jobs,
+            watermarks,
+            states,
+            readers: FxHashMap::default(),
+            bytes_per_s: rate.max(1),
+            paced: VecDeque::new(),
+            paced_until: Instant::now(),
+        }
     }
 
     /// Serves jobs until `stop`, or until no worker is left.
     pub fn run(mut self, stop: &Arc<AtomicBool>) {
         while !stop.load(Ordering::Acquire) {
-            match self.jobs.recv_timeout(Duration::from_millis(100)) {
+            let now = Instant::now();
+            while self.paced.front().is_some_and(|piece| piece.due <= now)
+                && let Some(Paced { ticket, answer, inbox, wake, .. }) = self.paced.pop_front()
+            {
+                send(&inbox, &wake, ticket, answer);
+            }
+            let due = self.paced.front().map_or(Duration::MAX, |piece| piece.due - now);
+            match self.jobs.recv_timeout(due.min(Duration::from_millis(100))) {
                 Ok(asked) => self.serve(asked),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -149,13 +178,15 @@ impl Office {
                 (ticket, refused.unwrap_or(Answer::Verified { logon: Box::new(logon), public_key, valid }))
             }
             Job::History { ticket, view, from, skip } => {
-                let begun = Instant::now();
                 let answer = self.history(ticket, &view, from, skip);
-                if let Answer::Piece { bytes, .. } = &answer {
-                    let due = Duration::from_nanos(bytes.len() as u64 * 1_000_000_000 / self.bytes_per_s);
-                    std::thread::sleep(due.saturating_sub(begun.elapsed()));
-                }
-                (ticket, answer)
+                let Answer::Piece { bytes, .. } = &answer else {
+                    return send(&inbox, &wake, ticket, answer);
+                };
+                // The rate holds for all together; logons and states do not wait for it.
+                let takes = Duration::from_nanos(bytes.len() as u64 * 1_000_000_000 / self.bytes_per_s);
+                self.paced_until = self.paced_until.max(Instant::now()) + takes;
+                self.paced.push_back(Paced { due: self.paced_until, ticket, answer, inbox, wake });
+                return;
             }
             Job::State { ticket, request, account, min_sequence, allowed } => {
                 let reply = move |state: Result<AccountView, String>| {
@@ -175,9 +206,7 @@ impl Office {
                 return;
             }
         };
-        if inbox.send((ticket, answer)).is_ok() {
-            wake.notify();
-        }
+        send(&inbox, &wake, ticket, answer);
     }
 
     fn history(&mut self, ticket: Ticket, view: &View, from: u64, skip: u16) -> Answer {
@@ -275,6 +304,13 @@ impl Office {
         }
         self.readers.insert(ticket, reader);
         Ok((bytes, next))
+    }
+}
+
+/// Answers; a worker that is gone needs no answer.
+fn send(inbox: &Sender<(Ticket, Answer)>, wake: &Wake, ticket: Ticket, answer: Answer) {
+    if inbox.send((ticket, answer)).is_ok() {
+        wake.notify();
     }
 }
 

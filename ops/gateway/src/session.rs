@@ -25,7 +25,8 @@ pub enum State {
     CatchingUp,
     /// Live.
     Open,
-    /// What is queued is sent, then the connection ends.
+    /// What is queued is sent, then the peer has a moment to read it: what it still sends is dropped unread, because
+    /// closing a socket with unread bytes would take our last words away from it.
     Closing,
 }
 
@@ -47,6 +48,8 @@ pub struct Session {
     pub sent_up_to: u64,
     /// LOGOUT was received.
     pub left: bool,
+    /// When it began to close; 0 before.
+    pub closing_ns: u64,
 }
 
 /// What is to be done about a message.
@@ -108,7 +111,14 @@ impl Session {
             states: 0,
             sent_up_to: 0,
             left: false,
+            closing_ns: 0,
         }
+    }
+
+    /// The end begins.
+    pub fn close(&mut self, now_ns: u64) {
+        self.state = State::Closing;
+        self.closing_ns = now_ns.max(1);
     }
 
     /// What a whole message means now.

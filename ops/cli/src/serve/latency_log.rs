@@ -24,6 +24,7 @@ pub fn start(
     let file = File::create(path).map_err(|error| format!("latency log {}: {error}", path.display()))?;
     let path = path.to_path_buf();
     thread("latency-log", move || {
+        ringbook_journal::step_back();
         if let Err(error) = run(file, &stages, &stop) {
             tracing::warn!(path = %path.display(), error, "the latency log cannot be written on");
         }

@@ -158,6 +158,7 @@ fn serve(config: Config) -> Result<(), String> {
         let reader = watermarks.reader(ringbook_journal::Sequence(shadow_state.sequence() + 1));
         let (watermarks, stop) = (watermarks.clone(), stop_followers.clone());
         thread("shadow", move || {
+            ringbook_journal::step_back();
             shadow::run(shadow_state, reader, &watermarks, Some(store), shadow_inbox, &shadow_options, &stop)
         })?
     };

@@ -36,11 +36,24 @@ pub fn journal_options(config: &Config) -> Result<Options, String> {
     })
 }
 
+/// Tails belong into memory: on a disk every append can wait for it.
+fn check_tail_dir(dir: &Path) -> Result<(), String> {
+    const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58F6]; // tmpfs, ramfs
+    let found = rustix::fs::statfs(dir).map_err(|error| {
+        format!("setting tail_dir = \"{}\": {error}; name a folder in shared memory, as /dev/shm", dir.display())
+    })?;
+    if !IN_MEMORY.contains(&(found.f_type as i64)) {
+        tracing::warn!(tail_dir = %dir.display(), "this folder is not in memory: orders will wait for its disk; use /dev/shm");
+    }
+    Ok(())
+}
+
 /// Opens the journal and recovers the state; says what it did.
 pub fn open(config: &Config) -> Result<Opened, String> {
     let data = &config.data;
     std::fs::create_dir_all(data)
         .map_err(|error| format!("data folder {}: {error}; choose another with --data", data.display()))?;
+    check_tail_dir(&config.tail_dir)?;
     let options = journal_options(config)?;
     let opened =
         Journal::open(&data.join("journal"), RealStorage::new(), options).map_err(|error| error.to_string())?;
@@ -70,9 +83,6 @@ pub fn open(config: &Config) -> Result<Opened, String> {
     .map_err(|error| error.to_string())?;
     bar.finish_and_clear();
     drop(reader);
-    for rejected in &recovered.rejected {
-        tracing::warn!("a snapshot was not used: {rejected:?}");
-    }
     tracing::info!(
         last_sequence = recovered.last_sequence,
         snapshot = recovered.snapshot_sequence,

@@ -32,15 +32,20 @@ pub fn options(data: &std::path::Path, history: &History) -> Options {
 
 /// Starts it. A database that is away is waited for; one that refuses us is told at once.
 pub fn start(url: &str, config: &Config, watermarks: &Watermarks, history: &History) -> Result<Running, String> {
-    let sink = ringbook_projector::open(url).map_err(|error| format!("projection: {error}"))?;
+    let mut sink = ringbook_projector::open(url).map_err(|error| format!("projection: {error}"))?;
     std::fs::create_dir_all(config.data.join("dead-letters"))
         .map_err(|error| format!("dead-letters in {}: {error}", config.data.display()))?;
     let stop = Arc::new(AtomicBool::new(false));
     let progress: Arc<Progress> = Arc::default();
-    let source = Frames::new(watermarks);
+    let mut source = Frames::new(watermarks);
     let options = options(&config.data, history);
-    let thread = ringbook_projector::spawn(source, sink, options, stop.clone(), progress.clone())
-        .map_err(|error| format!("no thread for the projector: {error}"))?;
+    let thread = {
+        let (stop, progress) = (stop.clone(), progress.clone());
+        super::thread("projector", move || {
+            ringbook_journal::step_back();
+            ringbook_projector::run(&mut source, sink.as_mut(), &options, &stop, &progress)
+        })?
+    };
     Ok(Running { thread, stop, standing: Standing { progress, watermarks: watermarks.clone() } })
 }
 

@@ -4,6 +4,11 @@
 
 use super::*;
 
+/// Connections above the limit that may be waiting for the peer to read why.
+const REFUSED_AT_ONCE: u64 = 64;
+/// How long nothing is accepted after the system had no file for a connection.
+const LISTEN_AGAIN_NS: u64 = 1_000_000_000;
+
 /// States that a session may wait for at a time: each costs the shadow work.
 const STATES: u32 = 4;
 
@@ -46,8 +51,23 @@ impl Worker {
 
     pub(super) fn accept(&mut self, now: u64) -> usize {
         let mut accepted = 0;
-        while let Ok((stream, _)) = self.listener.accept() {
+        loop {
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    let passing = [std::io::ErrorKind::WouldBlock, std::io::ErrorKind::Interrupted];
+                    if !passing.contains(&error.kind()) {
+                        self.pause_listening(&error, now);
+                    }
+                    return accepted;
+                }
+            };
             accepted += 1;
+            // The limit itself is answered with an error; beyond this nobody is listened to, so that files are left for
+            // the journal.
+            if self.stats.connections.load(Ordering::Relaxed) >= self.limits.connections as u64 + REFUSED_AT_ONCE {
+                continue;
+            }
             self.stats.accepted.fetch_add(1, Ordering::Relaxed);
             let _ = stream.set_nodelay(true);
             if stream.set_nonblocking(true).is_err() {
@@ -86,7 +106,13 @@ impl Worker {
                 self.refuse(slot, Refusal::new(SessionError::ShuttingDown, 0, "the exchange is shutting down"));
             }
         }
-        accepted
+    }
+
+    /// No file for another connection (or worse): those who are here go on, nobody new comes in for a moment.
+    fn pause_listening(&mut self, error: &std::io::Error, now: u64) {
+        tracing::error!(%error, "no connection can be accepted; raise the limit of open files. Trying again in 1 s");
+        let _ = epoll::delete(&*self.epoll, &self.listener);
+        self.listen_again = Some(now + LISTEN_AGAIN_NS);
     }
 
     pub(super) fn ready(&mut self, at: usize, flags: epoll::EventFlags, arrived: u64) -> usize {
@@ -97,6 +123,12 @@ impl Worker {
             self.dirty.push(at);
         }
         if !flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
+            return 1;
+        }
+        if slot.session.state == State::Closing {
+            if !slot.connection.discard() {
+                self.drop_connection(at);
+            }
             return 1;
         }
         match slot.connection.read() {
@@ -151,7 +183,7 @@ impl Worker {
             Ok(Action::Leave { request }) => {
                 let session = slot.session.view.map(|view| view.session);
                 slot.session.left = true;
-                slot.session.state = State::Closing;
+                slot.session.close(now);
                 let mut message = LoggedOut::new(request);
                 message.sequence = Sequence(slot.session.sent_up_to);
                 message.term = self.term;

@@ -143,6 +143,8 @@ pub struct Worker {
     shard: u32,
     term: Term,
     next_timer: u64,
+    /// When the listener comes back; `None` while it listens.
+    listen_again: Option<u64>,
     timed: Vec<u64>,
     /// When the batch that is being delivered was seen to be committed.
     batch_seen: u64,
@@ -237,6 +239,7 @@ impl Worker {
             shard: parts.shard,
             term: parts.term,
             next_timer: 0,
+            listen_again: None,
             timed: Vec::with_capacity(OUT_BATCH),
             batch_seen: 0,
             draining: Arc::default(),
@@ -290,7 +293,7 @@ impl Worker {
             return;
         }
         self.stats.count_error(refusal.code);
-        slot.session.state = State::Closing;
+        slot.session.close(mono_ns());
         write(slot.connection.output(), &refusal.message());
         self.dirty.push(at);
     }

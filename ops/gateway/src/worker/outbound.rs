@@ -5,6 +5,9 @@
 
 use super::*;
 
+/// How long a shutdown waits for peers to read the farewell.
+const FAREWELL_NS: u64 = 200_000_000;
+
 impl Worker {
     /// Sends reports for what was committed since; how many frames.
     pub fn poll_out(&mut self) -> usize {
@@ -124,9 +127,8 @@ impl Worker {
             }
             let waiting = slot.connection.waiting();
             if slot.session.state == State::Closing && waiting == 0 {
-                // The peer reads our farewell before it sees the end.
-                let _ = slot.connection.stream.shutdown(std::net::Shutdown::Write);
-                self.drop_connection(at);
+                // The peer reads our farewell before it sees the end; its own end, or a timer, ends the connection.
+                slot.connection.end();
             } else if waiting > self.limits.output_bytes {
                 self.stats.count_error(SessionError::SlowReader);
                 self.drop_connection(at);
@@ -168,6 +170,18 @@ impl Worker {
         for at in 0..self.slots.len() {
             self.refuse(at, Refusal::new(SessionError::ShuttingDown, 0, "the exchange is shutting down; come again"));
         }
-        self.flush();
+        let deadline = mono_ns() + FAREWELL_NS;
+        loop {
+            self.flush();
+            for at in 0..self.slots.len() {
+                if self.slots[at].as_mut().is_some_and(|slot| !slot.connection.discard()) {
+                    self.drop_connection(at);
+                }
+            }
+            if self.slots.iter().all(Option::is_none) || mono_ns() >= deadline {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }

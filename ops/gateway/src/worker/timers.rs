@@ -16,6 +16,13 @@ impl Worker {
                 published.notify();
             }
         }
+        if self.listen_again.is_some_and(|again| now >= again) {
+            self.listen_again = None;
+            let data = epoll::EventData::new_u64(LISTENER);
+            if epoll::add(&*self.epoll, &self.listener, data, epoll::EventFlags::IN).is_err() {
+                self.listen_again = Some(now + 1_000_000_000);
+            }
+        }
         let failed = self.engine.failed.load(Ordering::Relaxed) == 1 || self.watermarks.state() == WriterState::Failed;
         self.failed |= failed;
         for at in 0..self.slots.len() {
@@ -45,9 +52,13 @@ impl Worker {
                         self.dirty.push(at);
                     }
                 }
-                // A peer that takes nothing of its farewell is not waited for.
-                State::Closing if silent > 5_000_000_000 => self.drop_connection(at),
-                State::Closing => {}
+                // A peer that takes nothing of its farewell is not waited for, nor one that goes on talking.
+                State::Closing => {
+                    let patience = if slot.connection.ended { 1_000_000_000 } else { 5_000_000_000 };
+                    if now.saturating_sub(session.closing_ns) > patience {
+                        self.drop_connection(at);
+                    }
+                }
             }
         }
     }
