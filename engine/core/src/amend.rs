@@ -138,6 +138,7 @@ impl Engine {
             symbol: symbol_id,
             reserved: 0,
             cut: order.cut,
+            trigger: Price::ZERO,
         };
         if more != 0 {
             let asset = hold_asset(self.symbols.at(symbol_id), side);

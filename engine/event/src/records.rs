@@ -203,7 +203,7 @@ records! {
         maker_account: AccountId,
     }
     /// An order was amended or trimmed. a: reason (1 user, 2 trim); b: 1 if it kept its place; subject: account.
-    Amended = 6, 64 {
+    Amended = 6, 72 {
         /// Its number.
         order: OrderId,
         /// Limit now.
@@ -220,6 +220,8 @@ records! {
         reserved: u32,
         /// Lots cut so far.
         cut: Qty,
+        /// Trigger now; 0 if it waits for none.
+        trigger: Price,
     }
     /// An order was cancelled. a: [`ringbook_wire::EndReason`]; b: 0; subject: account.
     Canceled = 7, 32 {
@@ -317,5 +319,31 @@ records! {
         argument: u64,
         /// Zero.
         reserved2: u64,
+    }
+    /// A stop order's condition was met, and now it runs. a: side; b: [`ringbook_wire::OrderType`] as which it runs
+    /// (LIMIT or MARKET); subject: account.
+    Triggered = 15, 32 {
+        /// Its number.
+        order: OrderId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Zero.
+        reserved: u32,
+        /// Its limit, or the protection price of this moment; 0 if there was nothing to trade with.
+        price: Price,
+    }
+    /// The shown part of an iceberg was used up, and a new one joined the end of its queue. a: side; b: 0; subject:
+    /// account.
+    Refreshed = 16, 40 {
+        /// Its number.
+        order: OrderId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Zero.
+        reserved: u32,
+        /// Lots shown now.
+        shown: Qty,
+        /// Open lots, shown and hidden.
+        remaining: Qty,
     }
 }

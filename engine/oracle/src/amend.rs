@@ -163,6 +163,7 @@ impl Oracle {
                 symbol: SymbolId(order.symbol),
                 reserved: 0,
                 cut: Qty(narrow(order.cut)),
+                trigger: Price::ZERO,
             }
             .into(),
         );

@@ -223,7 +223,7 @@ pub fn event(event: &Event) -> String {
             e.maker_remaining
         ),
         Event::Amended(e) => format!(
-            "AMENDED account {} order {} symbol {} reason {} keeps {} orig {} x {} remaining {} cut {} hold {}",
+            "AMENDED account {} order {} symbol {} reason {} keeps {} orig {} x {} remaining {} cut {} hold {} trigger {}",
             e.header.subject,
             e.order,
             e.symbol,
@@ -233,7 +233,26 @@ pub fn event(event: &Event) -> String {
             e.price,
             e.remaining,
             e.cut,
-            e.hold
+            e.hold,
+            e.trigger
+        ),
+        Event::Triggered(e) => format!(
+            "TRIGGERED account {} order {} symbol {} {} {} at {}",
+            e.header.subject,
+            e.order,
+            e.symbol,
+            code!(Side, e.header.a),
+            code!(OrderType, e.header.b),
+            e.price
+        ),
+        Event::Refreshed(e) => format!(
+            "REFRESHED account {} order {} symbol {} {} shown {} remaining {}",
+            e.header.subject,
+            e.order,
+            e.symbol,
+            code!(Side, e.header.a),
+            e.shown,
+            e.remaining
         ),
         Event::Canceled(e) => {
             let (account, why) = (e.header.subject, reason(e.header.a));

@@ -180,9 +180,30 @@ fn derive<S: FnMut(&[u8])>(
             quantity: ringbook_wire::Qty(e.quantity.0.wrapping_sub(e.cut.0)),
             remaining: e.remaining,
             hold: e.hold,
+            trigger: e.trigger,
             reason: e.header.a,
             kept_priority: e.header.b,
             ..report::Amended::new(0)
+        }),
+        Event::Triggered(e) if holds(e.header.subject) => out.push(|place| report::Triggered {
+            place,
+            account: AccountId(e.header.subject),
+            symbol: e.symbol,
+            order: e.order,
+            price: e.price,
+            side: e.header.a,
+            order_type: e.header.b,
+            ..report::Triggered::new(0)
+        }),
+        Event::Refreshed(e) if holds(e.header.subject) => out.push(|place| report::Refreshed {
+            place,
+            account: AccountId(e.header.subject),
+            symbol: e.symbol,
+            order: e.order,
+            shown: e.shown,
+            remaining: e.remaining,
+            side: e.header.a,
+            ..report::Refreshed::new(0)
         }),
         Event::Canceled(e) if holds(e.header.subject) => out.push(|place| report::Canceled {
             place,

@@ -37,6 +37,8 @@ pub fn streams(command: &[u8], event_bytes: &[u8], out: &mut Vec<u64>) {
             Event::Done(e) => e.header.subject,
             Event::Balance(e) => e.header.subject,
             Event::Transfer(e) => e.header.subject,
+            Event::Triggered(e) => e.header.subject,
+            Event::Refreshed(e) => e.header.subject,
             Event::Trade(e) => {
                 push_new(out, first, u64::from(e.taker_account.0));
                 e.maker_account.0

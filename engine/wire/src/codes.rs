@@ -289,6 +289,26 @@ code! {
 }
 
 code! {
+    /// Which way the reference price must go to trigger an order (DOMAIN §4.1). 0 in a field means "no trigger".
+    TriggerDirection: u8 {
+        /// Reference at or above the trigger.
+        RisesTo = 1 "RISES_TO",
+        /// Reference at or below the trigger.
+        FallsTo = 2 "FALLS_TO",
+    }
+}
+
+code! {
+    /// What triggers look at. 0 in a field means "no trigger".
+    TriggerSource: u8 {
+        /// The symbol's last trade price.
+        Last = 1 "LAST",
+        /// The mark price (perpetual only).
+        Mark = 2 "MARK",
+    }
+}
+
+code! {
     /// What a key may do (DESIGN §5).
     Role: u8 {
         /// Orders of its accounts.

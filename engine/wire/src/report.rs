@@ -162,7 +162,7 @@ messages! { ReportType {
         held: Amount,
     }
     /// An open order in a state, by rising order id.
-    StateOrder = 137, 128 {
+    StateOrder = 137, 160 {
         /// Whose.
         account: AccountId,
         /// Symbol.
@@ -205,6 +205,18 @@ messages! { ReportType {
         prevented: Qty,
         /// Lots cut by amendments.
         cut: Qty,
+        /// Trigger in ticks; 0 if it waits for none.
+        trigger: Price,
+        /// Lots shown at most; 0 shows all.
+        display: Qty,
+        /// Expiry of GTD; else 0.
+        expire_at: TimestampNs,
+        /// 0 none, 1 RISES_TO, 2 FALLS_TO.
+        trigger_direction: u8,
+        /// 0 none, 1 LAST, 2 MARK.
+        trigger_source: u8,
+        /// Zero.
+        reserved2: [u8; 6],
     }
     /// Ends a state.
     StateEnd = 138, 24 {
@@ -349,7 +361,7 @@ messages! { ReportType {
         reserved: [u8; 6],
     }
     /// An order was amended.
-    Amended = 166, 88 {
+    Amended = 166, 96 {
         /// Place in the total order.
         place: Place,
         /// Whose.
@@ -366,6 +378,8 @@ messages! { ReportType {
         remaining: Qty,
         /// Held now.
         hold: Amount,
+        /// Trigger now; 0 if it waits for none.
+        trigger: Price,
         /// 1 user, 2 trim.
         reason: u8,
         /// 1 if it kept its place in the queue.
@@ -522,5 +536,43 @@ messages! { ReportType {
         more: u8,
         /// Zero.
         reserved: [u8; 14],
+    }
+    /// A stop order's condition was met, and now it runs.
+    Triggered = 175, 64 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Engine's id.
+        order: OrderId,
+        /// Its limit, or the protection price of this moment; 0 if there was nothing to trade with.
+        price: Price,
+        /// [`crate::Side`].
+        side: u8,
+        /// [`crate::OrderType`] as which it runs.
+        order_type: u8,
+        /// Zero.
+        reserved: [u8; 6],
+    }
+    /// The shown part of an iceberg was used up, and a new one joined the end of its queue.
+    Refreshed = 176, 72 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Engine's id.
+        order: OrderId,
+        /// Lots shown now.
+        shown: Qty,
+        /// Open lots, shown and hidden.
+        remaining: Qty,
+        /// [`crate::Side`].
+        side: u8,
+        /// Zero.
+        reserved: [u8; 7],
     }
 } }

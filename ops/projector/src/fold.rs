@@ -285,7 +285,13 @@ impl Projector {
             }
             Event::Rejected(e) => self.rejected(e, command, stamp, time_ns),
             // CANCELED and EXPIRED come with a DONE that says all; a repeated outcome and a plain HANDLED change nothing.
-            Event::Transfer(_) | Event::Canceled(_) | Event::Expired(_) | Event::Replayed(_) | Event::Handled(_) => {}
+            Event::Transfer(_)
+            | Event::Canceled(_)
+            | Event::Expired(_)
+            | Event::Replayed(_)
+            | Event::Handled(_)
+            | Event::Triggered(_)
+            | Event::Refreshed(_) => {}
         }
     }
 

@@ -104,6 +104,15 @@ impl BookHistory {
                     taker = Side::from_code(e.header.a).map(|side| (e.symbol, side, e.price));
                     taker
                 }
+                // The uncross trades at one price what rests at many.
+                Event::Trade(e) if e.header.b == 2 => {
+                    self.touch(engine, place_of(engine, e.taker_order));
+                    place_of(engine, e.maker_order)
+                }
+                Event::Triggered(e) => {
+                    taker = Side::from_code(e.header.a).map(|side| (e.symbol, side, e.price));
+                    taker
+                }
                 Event::Trade(e) => {
                     let maker = Side::from_code(e.header.a).map(Side::opposite);
                     maker.map(|side| (SymbolId(e.header.subject), side, e.price))
@@ -118,7 +127,8 @@ impl BookHistory {
                 Event::Canceled(e) => place_of(engine, e.order),
                 Event::Expired(e) => place_of(engine, e.order),
                 Event::Handled(e) => {
-                    let matching = [MessageType::NewOrder as u8, MessageType::Amend as u8].contains(&e.header.a);
+                    let commands = [MessageType::NewOrder, MessageType::Amend, MessageType::SetStatus];
+                    let matching = commands.iter().any(|&command| command as u8 == e.header.a);
                     self.next_pending = taker.filter(|_| matching && e.header.b == 1);
                     None
                 }

@@ -528,6 +528,7 @@ impl World {
             symbol: SymbolId(order.symbol),
             reserved: 0,
             cut: Qty(order.cut),
+            trigger: Price(0),
         });
         self.match_order(id);
         self.commit(&command);
