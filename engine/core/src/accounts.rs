@@ -30,8 +30,11 @@ pub struct Balance {
 #[derive(Clone, Copy, Debug)]
 pub struct OpenOrders {
     pub symbol: SymbolId,
+    /// Open orders but for those that wait for their trigger.
     pub count: u32,
-    /// By acceptance.
+    /// Those that wait.
+    pub waiting: u32,
+    /// All of them by acceptance.
     pub orders: List,
 }
 
@@ -210,18 +213,19 @@ impl Accounts {
         let at = match symbols.binary_search_by_key(&symbol, |s| s.symbol) {
             Ok(at) => at,
             Err(at) => {
-                symbols.insert(at, OpenOrders { symbol, count: 0, orders: List::EMPTY });
+                symbols.insert(at, OpenOrders { symbol, count: 0, waiting: 0, orders: List::EMPTY });
                 at
             }
         };
         &mut symbols[at]
     }
 
-    /// How many orders an account has open in a symbol.
+    /// How many orders an account has open in a symbol: those that do not wait for a trigger, and those that do.
     #[inline]
-    pub fn open_count(&self, slot: u32, symbol: SymbolId) -> u32 {
+    pub fn open_counts(&self, slot: u32, symbol: SymbolId) -> (u32, u32) {
         let symbols = &self.get(slot).symbols;
-        symbols.binary_search_by_key(&symbol, |s| s.symbol).map_or(0, |at| symbols[at].count)
+        let found = symbols.binary_search_by_key(&symbol, |s| s.symbol);
+        found.map_or((0, 0), |at| (symbols[at].count, symbols[at].waiting))
     }
 
     /// Sets a wallet when a state is restored.

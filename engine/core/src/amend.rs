@@ -3,7 +3,8 @@
 use crate::dedupe::Known;
 use crate::engine::Engine;
 use crate::money::{need, sub};
-use crate::new_order::{check_notional, check_price, crosses, hold_asset};
+use crate::new_order::{check_notional, check_price, crosses, hold_asset, holds};
+use crate::orders::Place;
 use ringbook_event::{Amended, EventWriter, Origin, Record};
 use ringbook_wire::message::{Amend, MessageType};
 use ringbook_wire::{
@@ -13,6 +14,7 @@ use ringbook_wire::{
 /// An amendment that passed every check.
 struct Change {
     price: Price,
+    trigger: Price,
     /// New total less the old one; may be negative.
     by: i64,
     remaining: Qty,
@@ -26,7 +28,7 @@ impl Engine {
             engine.reject(MessageType::Amend, m.account, m.client_id, code, out);
         };
         let named = m.order.0 != 0 || m.client_id != ClientOrderId::NONE;
-        if m.reserved != 0 || !named || m.price.0 < 0 || m.quantity.0 < 0 || !m.trigger.is_zero() {
+        if m.reserved != 0 || !named || m.price.0 < 0 || m.quantity.0 < 0 || m.trigger.0 < 0 {
             return refuse(self, RejectCode::BadRequest, out);
         }
         let account = match self.authorise(origin.key, m.account, &[Role::Trade]) {
@@ -53,19 +55,41 @@ impl Engine {
     fn check_amendment(&self, slot: u32, m: &Amend) -> Result<Change, RejectCode> {
         let order = self.orders.get(slot);
         let symbol = self.symbols.at(order.symbol);
-        if symbol.status != SymbolStatus::Trading {
-            return Err(RejectCode::SymbolStatus);
+        let waits = order.place == Place::Waiting;
+        // What the order does not have cannot be changed.
+        let lacks = !waits && !m.trigger.is_zero()
+            || order.is_market() && !m.price.is_zero()
+            || order.by_budget && !m.quantity.is_zero();
+        if lacks {
+            return Err(RejectCode::BadRequest);
         }
         let total = order.quantity.0 - order.cut.0;
         let new_total = if m.quantity.is_zero() { total } else { m.quantity.0 };
         let price = if m.price.is_zero() { order.price } else { m.price };
-        let queues_anew = price != order.price || new_total > total;
-        check_price(symbol, order.side, price, queues_anew)?;
-        if new_total < symbol.terms.min_quantity.0 || new_total > symbol.terms.max_quantity.0 {
+        let trigger = if m.trigger.is_zero() { order.trigger } else { m.trigger };
+        let queues_anew = !waits && (price != order.price || new_total > total);
+        let post_only = order.flags & order_flags::POST_ONLY != 0;
+        let open = match symbol.status {
+            SymbolStatus::Trading => true,
+            SymbolStatus::PreOpen => !(queues_anew && post_only),
+            _ => false,
+        };
+        if !open {
+            return Err(RejectCode::SymbolStatus);
+        }
+        let terms = &symbol.terms;
+        if waits && (trigger < terms.min_price || trigger > terms.max_price) {
+            return Err(RejectCode::PriceRange);
+        }
+        if !order.is_market() {
+            check_price(symbol, order.side, price, queues_anew)?;
+        }
+        let max_quantity = if order.is_market() { terms.max_market_quantity } else { terms.max_quantity };
+        if !order.by_budget && (new_total < terms.min_quantity.0 || new_total > max_quantity.0) {
             return Err(RejectCode::QtyRange);
         }
         // Fees per lot were copied at acceptance: they must stay below the value of a lot, and fit.
-        if order.terms.model == FeeModel::PerLot {
+        if order.terms.model == FeeModel::PerLot && !order.is_market() {
             for rate in [order.terms.taker, order.terms.maker] {
                 let size = i128::from(rate).abs();
                 if size >= i128::from(price.0) * i128::from(symbol.terms.k.0) {
@@ -80,10 +104,16 @@ impl Engine {
         if order.quantity.0.saturating_add((new_total - total).max(0)) > MAX_AMOUNT {
             return Err(RejectCode::QtyRange);
         }
-        check_notional(symbol, price, Qty(new_total))?;
+        if !order.by_budget {
+            check_notional(symbol, if order.is_market() { trigger } else { price }, Qty(new_total))?;
+        }
+        if waits && trigger != order.trigger && order.direction.is_some_and(|d| holds(d, trigger, symbol.last)) {
+            return Err(RejectCode::TriggerImmediate);
+        }
         let left = new_total - order.filled.0 - order.prevented.0;
         let remaining = Qty(left.max(0));
         let hold = match order.side {
+            Side::Buy if order.by_budget => order.hold,
             Side::Buy => need(&order.terms, symbol.value(price, remaining), remaining, order.carry)
                 .ok_or(RejectCode::InsufficientBalance)?,
             Side::Sell => symbol.base_units(remaining),
@@ -93,31 +123,32 @@ impl Engine {
             return Err(RejectCode::InsufficientBalance);
         }
         let opposite = symbol.book.best_price(order.side.opposite());
-        if queues_anew
-            && order.flags & order_flags::POST_ONLY != 0
-            && opposite.is_some_and(|best| crosses(order.side, price, best))
-        {
+        if queues_anew && post_only && opposite.is_some_and(|best| crosses(order.side, price, best)) {
             return Err(RejectCode::PostOnlyCross);
         }
-        if left <= 0 {
+        if left <= 0 && !order.by_budget {
             return Err(RejectCode::AmendQty);
         }
-        if price == order.price && new_total == total {
+        if price == order.price && new_total == total && trigger == order.trigger {
             return Err(RejectCode::AmendNothing);
         }
-        Ok(Change { price, by: new_total - total, remaining, hold, queues_anew })
+        Ok(Change { price, trigger, by: new_total - total, remaining, hold, queues_anew })
     }
 
     fn change(&mut self, slot: u32, change: &Change, out: &mut EventWriter<'_>) {
         let symbol_id = self.orders.get(slot).symbol;
-        let book = &mut self.symbols.at_mut(symbol_id).book;
-        if change.queues_anew {
-            book.leave(&mut self.orders, slot);
+        let symbol = self.symbols.at_mut(symbol_id);
+        let waits = self.orders.get(slot).place == Place::Waiting;
+        if waits {
+            symbol.stops.leave(&mut self.orders, slot);
+        } else if change.queues_anew {
+            symbol.book.leave(&mut self.orders, slot);
         } else {
-            book.reduce(&mut self.orders, slot, Qty(-change.by));
+            symbol.book.shrink(&mut self.orders, slot, change.remaining);
         }
         let order = self.orders.get_mut(slot);
         order.price = change.price;
+        order.trigger = change.trigger;
         order.remaining = change.remaining;
         if change.by >= 0 {
             order.quantity = order.quantity.checked_add(Qty(change.by)).expect("bounded by max_quantity and cuts");
@@ -127,6 +158,10 @@ impl Engine {
         order.assert_identity();
         let more = sub(change.hold, order.hold).0;
         order.hold = change.hold;
+        if waits {
+            symbol.stops.join(&mut self.orders, slot);
+        }
+        let order = self.orders.get(slot);
         let (account, side) = (order.account, order.side);
         let event = Amended {
             header: Amended::header(1, u8::from(!change.queues_anew), self.accounts.get(account).id.0),
@@ -138,15 +173,20 @@ impl Engine {
             symbol: symbol_id,
             reserved: 0,
             cut: order.cut,
-            trigger: Price::ZERO,
+            trigger: if waits { order.trigger } else { Price::ZERO },
         };
         if more != 0 {
             let asset = hold_asset(self.symbols.at(symbol_id), side);
             self.accounts.change(account, asset, -more, more);
         }
         out.push(&event);
-        if change.queues_anew {
-            self.match_taker(slot, true, out);
+        if !change.queues_anew {
+            return;
+        }
+        if self.symbols.at(symbol_id).status == SymbolStatus::Trading {
+            self.run(slot, out);
+        } else {
+            self.rest(slot);
         }
     }
 }

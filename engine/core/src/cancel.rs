@@ -34,15 +34,24 @@ impl Engine {
         match self.find_named(account, m.order, m.client_id) {
             None => self.reject(kind, m.account, m.client_id, RejectCode::UnknownOrder, out),
             Some(ended @ Known::Ended(_)) => self.replay(kind, ended, out),
+            Some(Known::Open(slot)) if self.symbols.at(self.orders.get(slot).symbol).status == SymbolStatus::Closed => {
+                self.reject(kind, m.account, m.client_id, RejectCode::SymbolStatus, out);
+            }
             // ═══ point of no return ═══
             Some(Known::Open(slot)) => self.cancel_order(slot, EndReason::User, out),
         }
     }
 
-    /// Takes a resting order out of the book: CANCELED, DONE.
+    /// Takes an order that rests or waits out: EXPIRED, DONE.
+    pub(crate) fn expire_order(&mut self, slot: u32, reason: EndReason, out: &mut EventWriter<'_>) {
+        self.take_out(slot);
+        self.expire(slot, reason, 0, out);
+    }
+
+    /// Takes an order that rests or waits out: CANCELED, DONE.
     pub(crate) fn cancel_order(&mut self, slot: u32, reason: EndReason, out: &mut EventWriter<'_>) {
         let symbol = self.orders.get(slot).symbol;
-        self.symbols.at_mut(symbol).book.leave(&mut self.orders, slot);
+        self.take_out(slot);
         let order = self.orders.get(slot);
         let header = Canceled::header(reason.code(), 0, self.accounts.get(order.account).id.0);
         out.push(&Canceled { header, order: order.id, symbol, reserved: 0, remaining: order.remaining });
@@ -68,20 +77,36 @@ impl Engine {
         let only = (m.symbol.0 != 0).then_some(m.symbol);
         let before = OrderId(self.next_order);
         let task = Task::CancelAll { account, only, side, symbol: SymbolId(0), after: OrderId(0), before };
-        let (count, more) = self.begin_cancel(task, out);
+        let (count, more) = self.begin_ending(task, out);
         self.handled(kind, m.account, count, 0, more, out);
     }
 
     pub(crate) fn session_down(&mut self, m: &SessionDown, out: &mut EventWriter<'_>) {
         let task = Task::Session { session: m.session, before: OrderId(self.next_order) };
-        let (count, more) = self.begin_cancel(task, out);
+        let (count, more) = self.begin_ending(task, out);
         self.handled(MessageType::SessionDown, AccountId(0), count, m.session.0, more, out);
     }
 
-    /// The oldest work crashed the engine: what is left of a taker ends, what is left of other work is not done.
+    /// The oldest work crashed the engine: what is left of a taker ends, or the stop order whose turn it was; what is left of
+    /// other work is not done.
     fn drop_work(&mut self, out: &mut EventWriter<'_>) {
-        if let Some(Work { task: Task::Taker { slot }, .. }) = self.work.pop_front() {
-            self.expire(slot, EndReason::Fault, out);
+        let Some(work) = self.work.pop_front() else { return };
+        let symbol = match work.task {
+            Task::Taker { slot } => {
+                let symbol = self.orders.get(slot).symbol;
+                self.expire(slot, EndReason::Fault, 0, out);
+                symbol
+            }
+            Task::Stops { symbol } => {
+                if let Some(slot) = self.fired.pop_front() {
+                    self.expire(slot, EndReason::Fault, 0, out);
+                }
+                symbol
+            }
+            _ => return,
+        };
+        if !self.fired.is_empty() {
+            self.work.push_front(Work { cause: work.cause, task: Task::Stops { symbol } });
         }
     }
 

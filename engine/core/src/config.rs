@@ -1,7 +1,8 @@
 //! Assets, symbols, accounts, keys and status: every change is a journaled command of the operator (docs/EVENTS.md).
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Pending};
 use crate::keys::{Key, MAX_KEY};
+use crate::pending::Task;
 use crate::symbols::{Asset, MAX_ID, MAX_SCALE};
 use ringbook_event::{Config, EventWriter, Origin, Record, Status};
 use ringbook_wire::message::{MessageType, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, name_of};
@@ -48,7 +49,7 @@ impl Engine {
         if let Err(code) = self.may_configure(origin, m.reserved == [0; 6] && m.reserved2 == [0; 3]) {
             return self.refuse_config(kind, AccountId(0), code, out);
         }
-        let status = SymbolStatus::from_code(m.status).filter(|status| is_reachable(*status));
+        let status = SymbolStatus::from_code(m.status).filter(|&status| status != SymbolStatus::Closed);
         let terms = self.symbols.terms_of(m).filter(|terms| {
             self.symbols.all().all(|other| other.id == m.symbol || other.terms.name != terms.name)
                 && match self.symbols.get(m.symbol) {
@@ -73,6 +74,7 @@ impl Engine {
                 let symbol = self.symbols.at_mut(m.symbol);
                 symbol.terms = terms;
                 symbol.book.widen(&mut self.orders, terms.max_price);
+                symbol.stops.widen(&mut self.orders, terms.max_price);
             }
         }
         self.configured(kind, m.symbol.0, out);
@@ -107,12 +109,26 @@ impl Engine {
         if !self.knows_symbol(m.symbol) {
             return refuse(self, RejectCode::UnknownSymbol, out);
         }
-        let Some(status) = SymbolStatus::from_code(m.status).filter(|status| is_reachable(*status)) else {
+        let before = self.symbols.at(m.symbol).status;
+        let Some(status) = SymbolStatus::from_code(m.status).filter(|&status| may_follow(before, status)) else {
             return refuse(self, RejectCode::BadConfig, out);
         };
-        let before = core::mem::replace(&mut self.symbols.at_mut(m.symbol).status, status);
+        self.symbols.at_mut(m.symbol).status = status;
         let header = Status::header(status.code(), before.code(), m.symbol.0);
         out.push(&Status { header, reserved: 0 });
+        match status {
+            SymbolStatus::Closed => {
+                let (count, more) = self.begin_ending(Task::Close { symbol: m.symbol }, out);
+                self.handled(kind, AccountId(0), count, 0, more, out);
+            }
+            SymbolStatus::Trading => {
+                self.uncross(m.symbol, out);
+                if self.pending() == Pending::Exclusive {
+                    self.handled(kind, AccountId(0), 0, 0, true, out);
+                }
+            }
+            _ => {}
+        }
     }
 
     pub(crate) fn set_key(&mut self, origin: Origin, m: &SetKey, out: &mut EventWriter<'_>) {
@@ -137,7 +153,11 @@ impl Engine {
     }
 }
 
-/// Statuses that this rules version can enter: the uncross and the closing of a symbol come with their own rules.
-fn is_reachable(status: SymbolStatus) -> bool {
-    matches!(status, SymbolStatus::Trading | SymbolStatus::Halted | SymbolStatus::CancelOnly)
+/// Whether a symbol's status may change so: CLOSED is final, and orders are collected only while nothing trades.
+fn may_follow(before: SymbolStatus, status: SymbolStatus) -> bool {
+    match (before, status) {
+        (SymbolStatus::Closed, _) => false,
+        (SymbolStatus::Trading, SymbolStatus::PreOpen) => false,
+        _ => true,
+    }
 }

@@ -7,9 +7,10 @@
 
 use crate::accounts::Accounts;
 use crate::dedupe::{Dedupe, Known};
+use crate::expiry::Expiry;
 use crate::keys::Keys;
 use crate::orders::{List, Orders};
-use crate::pending::{Cause, Work};
+use crate::pending::{Cause, Task, Work};
 use crate::symbols::Symbols;
 use ringbook_event::{Balance, EventWriter, Handled, Origin, Record, Rejected, Replayed, split_command};
 use ringbook_wire::message::{
@@ -17,7 +18,7 @@ use ringbook_wire::message::{
     SetAsset, SetKey, SetStatus, SetSymbol, Withdraw,
 };
 use ringbook_wire::{
-    AccountId, ClientOrderId, KeyId, OrderState, RejectCode, Role, Sequence, SessionId, SymbolId, TimestampNs,
+    AccountId, ClientOrderId, KeyId, RejectCode, Role, Sequence, SessionId, SymbolId, TimestampNs,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -54,6 +55,9 @@ pub enum Fault {
     /// A command came between parts of uninterruptible work.
     #[error("sequence {0}: a command other than CONTINUE came between parts of pending work")]
     Interrupted(u64),
+    /// More orders are due than the command may take with it.
+    #[error("sequence {0}: too many orders are due at its time: a TICK must go first")]
+    Due(u64),
 }
 
 /// Whether the engine needs CONTINUE (DOMAIN §5.1a).
@@ -95,6 +99,10 @@ pub struct Engine {
     /// Orders with the cancel-on-disconnect flag, by session.
     pub(crate) sessions: BTreeMap<SessionId, List>,
     pub(crate) work: VecDeque<Work>,
+    /// Open orders with an expiry.
+    pub(crate) expiry: Expiry,
+    /// Stop orders whose trigger has come, in the order in which they run.
+    pub(crate) fired: VecDeque<u32>,
     /// The command that is being executed, or that CONTINUE goes on with.
     pub(crate) cause: Cause,
 }
@@ -128,6 +136,8 @@ impl Engine {
             keys: Keys::default(),
             sessions: BTreeMap::new(),
             work: VecDeque::new(),
+            expiry: Expiry::default(),
+            fired: VecDeque::new(),
             cause: Cause::NONE,
         }
     }
@@ -145,6 +155,18 @@ impl Engine {
     /// Bound of one command's event bytes; 0 before GENESIS.
     pub fn max_event_bytes(&self) -> usize {
         self.settings.max_event_bytes as usize
+    }
+
+    /// Whether a TICK must go before another command of this time, because more orders expire than it may take with it.
+    #[inline]
+    pub fn needs_tick(&self, time: TimestampNs) -> bool {
+        self.next_expiry().is_some_and(|due| due <= time) && self.expiry.crowded(&self.orders, time)
+    }
+
+    /// When the next order expires.
+    #[inline]
+    pub fn next_expiry(&self) -> Option<TimestampNs> {
+        self.expiry.first().map(|slot| self.orders.get(slot).expire_at)
     }
 
     /// Whether CONTINUE is due.
@@ -193,6 +215,11 @@ impl Engine {
         if self.pending() == Pending::Exclusive && !goes_on() {
             return Err(Fault::Interrupted(sequence.0));
         }
+        let due = self.expiry.first().is_some_and(|slot| self.orders.get(slot).expire_at <= time);
+        let expires = due && kind != MessageType::Continue;
+        if expires && kind != MessageType::Tick && self.expiry.crowded(&self.orders, time) {
+            return Err(Fault::Due(sequence.0));
+        }
         if kind == MessageType::Genesis {
             self.genesis(&read(message), sequence)?;
         }
@@ -201,6 +228,9 @@ impl Engine {
         self.accounts.begin(sequence);
         self.cause = Cause { origin, request: header.request, kind, sequence };
         let mut out = EventWriter::new(&mut buffer[..self.settings.max_event_bytes as usize]);
+        if expires && kind != MessageType::Tick {
+            self.begin_ending(Task::Expire { until: time }, &mut out);
+        }
         self.dispatch(kind, origin, message, &mut out);
         self.write_balances(&mut out);
         assert!(!out.is_empty(), "every command yields at least one event");
@@ -223,7 +253,10 @@ impl Engine {
             MessageType::Genesis => self.configured(kind, 0, out),
             MessageType::Continue => self.continue_work(out),
             MessageType::SessionDown => self.session_down(&read::<SessionDown>(message), out),
-            MessageType::Tick => self.handled(kind, AccountId(0), 0, 0, false, out),
+            MessageType::Tick => {
+                let (count, more) = self.begin_ending(Task::Expire { until: self.time }, out);
+                self.handled(kind, AccountId(0), count, 0, more, out);
+            }
             MessageType::Quarantine => self.quarantine(&read::<Quarantine>(message), out),
             MessageType::Logon | MessageType::Logout | MessageType::Heartbeat | MessageType::StateRequest => {
                 unreachable!("session messages were refused above")
@@ -308,7 +341,7 @@ impl Engine {
         let replayed = match known {
             Known::Open(slot) => {
                 let order = self.orders.get(slot);
-                let state = if order.filled.0 > 0 { OrderState::PartiallyFilled } else { OrderState::New };
+                let state = order.open_state();
                 Replayed {
                     header: Replayed::header(state.code(), kind as u8, self.accounts.get(order.account).id.0),
                     order: order.id,

@@ -7,6 +7,7 @@
 //! 3. A change of these structs raises [`SCHEMA`]; older schemas are converted forward by `ringbook-snapshot`.
 
 use crate::engine::Engine;
+use crate::orders::Place;
 use crate::pending::Task;
 
 /// Version of the structs below.
@@ -91,6 +92,7 @@ images! {
         orders: Vec<OrderImage>,
         ring: Vec<RingImage>,
         work: Vec<WorkImage>,
+        fired: Vec<u64>,
     }
     /// An asset; by id.
     AssetImage { asset: u32, scale: u8, name: [u8; 16], }
@@ -148,7 +150,7 @@ images! {
         time_in_force: u8,
         stp: u8,
         flags: u16,
-        resting: u8,
+        place: u8,
         listed: u8,
         fee_model: u8,
         taker: i64,
@@ -168,6 +170,12 @@ images! {
         payload: u64,
         accepted: u64,
         queue_sequence: u64,
+        by_budget: u8,
+        trigger_direction: u8,
+        trigger: i64,
+        display: i64,
+        shown: i64,
+        expire_at: u64,
     }
     /// An entry of the dedupe ring; oldest first.
     RingImage {
@@ -186,7 +194,8 @@ images! {
         reason: u8,
     }
     /// Pending work; first first. `task`: 1 taker (`a` order), 2 cancel-all (`a` account, `b` only symbol, `c` next
-    /// symbol, `d` after, `e` before, `side`), 3 session (`a` session, `e` before).
+    /// symbol, `d` after, `e` before, `side`), 3 session (`a` session, `e` before), 4 expire (`a` until), 5 stops (`a`
+    /// symbol), 6 uncross (`a` symbol, `b` price, `c` and `d` low and high half of the volume left), 7 close (`a` symbol).
     WorkImage {
         session: u64,
         key: u32,
@@ -256,6 +265,7 @@ impl Engine {
             orders: self.order_images(),
             ring: self.dedupe.entries().map(|entry| self.ring_image(entry)).collect(),
             work: self.work.iter().map(|work| self.work_image(work)).collect(),
+            fired: self.fired.iter().map(|&slot| self.orders.get(slot).id.0).collect(),
         }
     }
 
@@ -299,7 +309,7 @@ impl Engine {
                     time_in_force: order.time_in_force.code(),
                     stp: order.stp.code(),
                     flags: order.flags,
-                    resting: u8::from(order.resting),
+                    place: order.place as u8,
                     listed: u8::from(order.listed),
                     fee_model: order.terms.model.code(),
                     taker: order.terms.taker,
@@ -319,6 +329,13 @@ impl Engine {
                     payload: order.payload,
                     accepted: order.accepted.0,
                     queue_sequence: order.queue_sequence,
+                    by_budget: u8::from(order.by_budget),
+                    trigger_direction: order.direction.map_or(0, |direction| direction.code()),
+                    trigger: order.trigger.0,
+                    display: order.display.0,
+                    // Only the book knows slices.
+                    shown: if order.place == Place::Book { order.shown.0 } else { 0 },
+                    expire_at: order.expire_at.0,
                 }
             })
             .collect();
@@ -367,6 +384,17 @@ impl Engine {
                 ..image
             },
             Task::Session { session, before } => WorkImage { task: 3, a: session.0, e: before.0, ..image },
+            Task::Expire { until } => WorkImage { task: 4, a: until.0, ..image },
+            Task::Stops { symbol } => WorkImage { task: 5, a: u64::from(symbol.0), ..image },
+            Task::Uncross { symbol, price, left } => WorkImage {
+                task: 6,
+                a: u64::from(symbol.0),
+                b: price.0 as u64,
+                c: left as u64,
+                d: (left >> 64) as u64,
+                ..image
+            },
+            Task::Close { symbol } => WorkImage { task: 7, a: u64::from(symbol.0), ..image },
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use crate::engine::Engine;
 use crate::money::need;
-use crate::orders::NIL;
-use ringbook_wire::{Amount, AssetId, Side, SymbolStatus};
+use crate::orders::{NIL, Place};
+use ringbook_wire::{Amount, AssetId, Side, SymbolStatus, TriggerDirection};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Engine {
@@ -28,6 +28,7 @@ impl Engine {
                     self.check_level(symbol, side, level, &mut in_books)?;
                 }
             }
+            self.check_stops(symbol, &mut in_books)?;
             let best = (symbol.book.best_price(Side::Buy), symbol.book.best_price(Side::Sell));
             if let (Some(bid), Some(ask)) = best
                 && bid >= ask
@@ -40,11 +41,13 @@ impl Engine {
         for slot in self.orders.slots() {
             let order = self.orders.get(slot);
             order.assert_identity();
-            if order.resting != in_books.contains(&slot) {
+            if matches!(order.place, Place::Book | Place::Waiting) != in_books.contains(&slot) {
                 return Err(format!("order {}: resting and the book disagree", order.id));
             }
             let symbol = self.symbols.at(order.symbol);
             let (asset, expected) = match order.side {
+                // What is left of its budget, whatever that is.
+                Side::Buy if order.by_budget && order.hold.0 >= 0 => (symbol.terms.quote, Some(order.hold)),
                 Side::Buy => {
                     let value = symbol.value(order.price, order.remaining);
                     (symbol.terms.quote, need(&order.terms, value, order.remaining, order.carry))
@@ -59,6 +62,16 @@ impl Engine {
                 Some(crate::dedupe::Known::Open(found)) if found == slot => {}
                 other => return Err(format!("order {}: its client id leads to {other:?}", order.id)),
             }
+        }
+        let expiring = self.orders.slots().filter(|&slot| self.orders.get(slot).heap != NIL).count();
+        let in_heap = self.expiry.slots();
+        let stands = |(at, &slot): (usize, &u32)| {
+            let order = self.orders.get(slot);
+            let parent = self.orders.get(in_heap[at.saturating_sub(1) / 2]);
+            order.heap as usize == at && order.expire_at.0 > 0 && parent.expire_at <= order.expire_at
+        };
+        if expiring != in_heap.len() || !in_heap.iter().enumerate().all(stands) {
+            return Err("the heap of expiries is not one".into());
         }
         for (slot, account) in self.accounts.all().iter().enumerate() {
             for balance in &account.balances {
@@ -88,35 +101,65 @@ impl Engine {
         level: &crate::book::Level,
         in_books: &mut BTreeSet<u32>,
     ) -> Result<(), String> {
-        let (mut total, mut count, mut last, mut slot) = (0i128, 0, 0, level.queue.head);
+        let (mut total, mut hidden, mut count, mut last, mut slot) = (0i128, 0i128, 0, 0, level.queue.head);
         while slot != NIL {
             let order = self.orders.get(slot);
             let belongs = order.side == side && order.price == level.price && order.symbol == symbol.id;
-            if !belongs || order.queue_sequence <= last || order.remaining.0 <= 0 || !in_books.insert(slot) {
+            let shows = order.shown.0 > 0 && order.shown <= order.slice();
+            if !belongs || order.queue_sequence <= last || !shows || !in_books.insert(slot) {
                 return Err(format!("symbol {} level {}: order {} does not belong", symbol.id, level.price, order.id));
             }
             last = order.queue_sequence;
-            total += i128::from(order.remaining.0);
+            total += i128::from(order.shown.0);
+            hidden += i128::from(order.remaining.0 - order.shown.0);
             count += 1;
             slot = order.queue.next;
         }
-        if (total, count) != (level.total, level.count) || count == 0 {
+        if (total, hidden, count) != (level.total, level.hidden, level.count) || count == 0 {
             return Err(format!("symbol {} level {}: counts {} has {total}", symbol.id, level.price, level.total));
+        }
+        Ok(())
+    }
+
+    /// Stop orders wait under their trigger, by id, and none whose condition holds while its symbol trades.
+    fn check_stops(&self, symbol: &crate::symbols::Symbol, in_books: &mut BTreeSet<u32>) -> Result<(), String> {
+        let trades = symbol.status == SymbolStatus::Trading && self.work.is_empty();
+        for (side, direction) in [(Side::Buy, TriggerDirection::FallsTo), (Side::Sell, TriggerDirection::RisesTo)] {
+            for level in symbol.stops.levels(side) {
+                let (mut last, mut slot) = (0, level.queue.head);
+                while slot != NIL {
+                    let order = self.orders.get(slot);
+                    let belongs = order.direction == Some(direction)
+                        && order.trigger == level.price
+                        && order.symbol == symbol.id
+                        && order.place == Place::Waiting
+                        && order.id.0 > last;
+                    if !belongs || !in_books.insert(slot) {
+                        return Err(format!("stop order {} does not wait where it should", order.id));
+                    }
+                    if trades && crate::new_order::holds(direction, order.trigger, symbol.last) {
+                        return Err(format!("stop order {} should have run at {}", order.id, symbol.last));
+                    }
+                    (last, slot) = (order.id.0, order.queue.next);
+                }
+            }
         }
         Ok(())
     }
 
     fn check_lists(&self, account: u32) -> Result<(), String> {
         for open in &self.accounts.get(account).symbols {
-            let (mut count, mut last, mut slot) = (0, 0, open.orders.head);
+            let (mut count, mut waiting, mut last, mut slot) = (0, 0, 0, open.orders.head);
             while slot != NIL {
                 let order = self.orders.get(slot);
                 if order.account != account || order.symbol != open.symbol || order.id.0 <= last {
                     return Err(format!("order {}: in the wrong account list", order.id));
                 }
-                (last, count, slot) = (order.id.0, count + 1, order.of_account.next);
+                let waits = u32::from(order.place == Place::Waiting);
+                (last, count, waiting) = (order.id.0, count + 1 - waits, waiting + waits);
+                slot = order.of_account.next;
             }
-            if count != open.count {
+            if (count, waiting) != (open.count, open.waiting) {
                 return Err(format!(
                     "account slot {account} symbol {}: {count} orders, counted {}",
                     open.symbol, open.count

@@ -18,11 +18,13 @@
 
 mod accounts;
 mod amend;
+mod auction;
 mod book;
 mod cancel;
 mod config;
 mod dedupe;
 mod engine;
+mod expiry;
 mod funds;
 pub mod image;
 mod invariants;
@@ -35,6 +37,7 @@ mod orders;
 mod pending;
 mod query;
 mod restore;
+mod stops;
 mod symbols;
 mod table;
 

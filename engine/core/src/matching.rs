@@ -7,14 +7,14 @@
 //! 4. Before every step there is room for the step, the taker's end and all BALANCEs; else the rest is pending work.
 
 use crate::dedupe::Entry;
-use crate::engine::Engine;
-use crate::money::{add, fee, need, sub};
+use crate::engine::{Engine, Pending};
+use crate::money::{add, affordable, fee, need, sub};
 use crate::new_order::{crosses, hold_asset};
-use crate::orders::NIL;
+use crate::orders::{NIL, Place};
 use crate::pending::{Task, Work};
-use ringbook_event::{Done, EventWriter, Expired, Prevented, Record, Trade};
+use ringbook_event::{Done, EventWriter, Expired, Prevented, Record, Refreshed, Trade};
 use ringbook_wire::{
-    AccountId, Amount, EndReason, OrderState, OrderType, Qty, Side, StpMode, SymbolId, TimeInForce, TradeId,
+    AccountId, Amount, EndReason, OrderState, Price, Qty, Side, StpMode, SymbolId, TimeInForce, TradeId,
 };
 
 /// Bytes of one step: TRADE or PREVENTED with the ends of both orders.
@@ -40,22 +40,50 @@ struct Flow {
     fees: Amount,
 }
 
+/// What is left of a resting order after a fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Part of what it showed.
+    Shown,
+    /// Only what it did not show.
+    Hidden,
+    /// Nothing.
+    Nothing,
+}
+
 /// How a part of matching ended.
 enum Outcome {
     /// Nothing remains of the taker, or nothing is left to trade with.
     Finished,
     /// Self-trade prevention ended the taker by taking these lots.
     Prevented(Qty),
+    /// What is left of the budget buys nothing.
+    Spent,
     /// The events are full.
     Full,
 }
 
 impl Engine {
-    /// Matches an order that is not in the book, then rests or ends it. `first`: not the continuation of a part.
-    pub(crate) fn match_taker(&mut self, slot: u32, first: bool, out: &mut EventWriter<'_>) {
+    /// Runs an order of a client in TRADING: matches it, then what it triggers. What does not fit is pending work, and
+    /// HANDLED says so.
+    pub(crate) fn run(&mut self, slot: u32, out: &mut EventWriter<'_>) {
+        let symbol = self.orders.get(slot).symbol;
+        let account = self.accounts.get(self.orders.get(slot).account).id;
+        if self.execute(slot, true, out) {
+            self.run_stops(symbol, out);
+        }
+        if self.pending() == Pending::Exclusive {
+            self.handled(self.cause.kind, account, 0, 0, true, out);
+        }
+    }
+
+    /// Matches an order that is not in the book, then rests or ends it. `first`: not the continuation of a part. False:
+    /// the events are full, and the rest is pending.
+    pub(crate) fn execute(&mut self, slot: u32, first: bool, out: &mut EventWriter<'_>) -> bool {
         let symbol = self.orders.get(slot).symbol;
         if first && self.orders.get(slot).time_in_force == TimeInForce::Fok && !self.can_fill(slot) {
-            return self.expire(slot, EndReason::Fok, out);
+            self.expire(slot, EndReason::Fok, 0, out);
+            return true;
         }
         let mut flow = Flow::default();
         let outcome = self.trade_loop(slot, symbol, &mut flow, out);
@@ -64,26 +92,32 @@ impl Engine {
             Outcome::Full => {
                 // In front of everything: nothing may come between its parts.
                 self.work.push_front(Work { cause: self.cause, task: Task::Taker { slot } });
-                if first {
-                    let account = self.accounts.get(self.orders.get(slot).account).id;
-                    self.handled(self.cause.kind, account, 0, 0, true, out);
-                }
+                return false;
             }
             Outcome::Prevented(_) => self.finish(slot, OrderState::ExpiredStp, Some(EndReason::Stp), out),
+            Outcome::Spent if self.orders.get(slot).filled.0 > 0 => self.finish(slot, OrderState::Filled, None, out),
+            Outcome::Spent => self.expire(slot, EndReason::Budget, 0, out),
             Outcome::Finished => self.end_or_rest(slot, symbol, out),
         }
         let book = &self.symbols.at(symbol).book;
         if let (Some(bid), Some(ask)) = (book.best_price(Side::Buy), book.best_price(Side::Sell)) {
-            assert!(bid < ask || !self.work.is_empty(), "symbol {symbol}: book crossed at {bid} / {ask}");
+            assert!(bid < ask, "symbol {symbol}: book crossed at {bid} / {ask}");
         }
+        true
     }
 
     fn trade_loop(&mut self, slot: u32, symbol: SymbolId, flow: &mut Flow, out: &mut EventWriter<'_>) -> Outcome {
         let taker = self.orders.get(slot);
         let (side, limit, stp, account) = (taker.side, taker.price, taker.stp, taker.account);
+        let by_budget = taker.by_budget;
         let group = self.accounts.get(account).group;
         loop {
-            if self.orders.get(slot).remaining.is_zero() {
+            let taker = self.orders.get(slot);
+            if by_budget {
+                if taker.hold == add(flow.value, flow.fee) && flow.quantity > 0 {
+                    return Outcome::Spent;
+                }
+            } else if taker.remaining.is_zero() {
                 return Outcome::Finished;
             }
             let book = &self.symbols.at(symbol).book;
@@ -101,9 +135,18 @@ impl Engine {
                 if let Some(loss) = self.prevent(slot, maker, symbol, stp, out) {
                     return Outcome::Prevented(loss);
                 }
-            } else {
-                self.trade(slot, maker, symbol, flow, out);
+                continue;
             }
+            let mut lots = self.orders.get(slot).remaining;
+            if by_budget {
+                let taker = self.orders.get(slot);
+                let left = sub(taker.hold, add(flow.value, flow.fee));
+                lots = affordable(&taker.terms, left, taker.carry, level.price, self.symbols.at(symbol).terms.k);
+                if lots.is_zero() {
+                    return Outcome::Spent;
+                }
+            }
+            self.trade(slot, maker, symbol, lots, flow, out);
         }
     }
 
@@ -112,96 +155,162 @@ impl Engine {
         account == maker || group != 0 && self.accounts.get(maker).group == group
     }
 
-    /// One match. The maker settles at once, the taker when the part ends.
+    /// One match of at most `lots`. The maker settles at once, the taker when the part ends.
     fn trade(
         &mut self,
         taker_slot: u32,
         maker_slot: u32,
         symbol_id: SymbolId,
+        lots: Qty,
         flow: &mut Flow,
         out: &mut EventWriter<'_>,
     ) {
-        let quantity = self.orders.get(taker_slot).remaining.min(self.orders.get(maker_slot).remaining);
+        let maker = self.orders.get(maker_slot);
+        let (price, rate) = (maker.price, maker.terms.maker);
+        let quantity = lots.min(maker.shown);
         let symbol = self.symbols.at_mut(symbol_id);
-        let maker_filled = quantity == self.orders.get(maker_slot).remaining;
-        if maker_filled {
-            symbol.book.leave(&mut self.orders, maker_slot);
-            self.orders.get_mut(maker_slot).remaining = Qty::ZERO;
-        } else {
-            symbol.book.reduce(&mut self.orders, maker_slot, quantity);
-        }
-        let maker = self.orders.get_mut(maker_slot);
-        let price = maker.price;
         let value = symbol.value(price, quantity);
-        let base = symbol.base_units(quantity);
         symbol.last = price;
-
-        let (maker_fee, carry) = fee(maker.terms.model, value, quantity, maker.terms.maker, maker.carry);
-        maker.carry = carry;
-        maker.filled = Qty(maker.filled.0 + quantity.0);
-        maker.cost = add(maker.cost, value);
-        maker.fee = add(maker.fee, maker_fee);
-        let spent = match maker.side {
-            Side::Buy => add(value, maker_fee),
-            Side::Sell => base,
-        };
-        let before = maker.hold;
-        let hold = match maker.side {
-            Side::Buy => need(&maker.terms, symbol.value(price, maker.remaining), maker.remaining, carry)
-                .expect("less than the hold that it had"),
-            Side::Sell => sub(before, base),
-        };
-        let released = sub(sub(before, spent), hold);
-        assert!(released.0 >= 0, "order {}: a fill overran its hold", maker.id);
-        maker.hold = hold;
-        let (maker_side, maker_account) = (maker.side, maker.account);
-        let (maker_order, maker_remaining) = (maker.id, maker.remaining);
-        let (maker_total, maker_cost) = (maker.filled, maker.cost);
-        let (base_asset, quote_asset) = (symbol.terms.base, symbol.terms.quote);
-        match maker_side {
-            Side::Buy => {
-                self.accounts.change(maker_account, quote_asset, released.0, hold.0 - before.0);
-                self.accounts.change(maker_account, base_asset, base.0, 0);
-            }
-            Side::Sell => {
-                self.accounts.change(maker_account, base_asset, 0, -base.0);
-                self.accounts.change(maker_account, quote_asset, sub(value, maker_fee).0, 0);
-            }
-        }
+        let (maker_fee, left) = self.fill_resting(maker_slot, symbol_id, quantity, value, rate);
 
         let taker = self.orders.get_mut(taker_slot);
         let (taker_fee, carry) = fee(taker.terms.model, value, quantity, taker.terms.taker, taker.carry);
         taker.carry = carry;
         taker.filled = Qty(taker.filled.0 + quantity.0);
-        taker.remaining = Qty(taker.remaining.0 - quantity.0);
+        if taker.by_budget {
+            taker.quantity = taker.filled;
+        } else {
+            taker.remaining = Qty(taker.remaining.0 - quantity.0);
+        }
         taker.cost = add(taker.cost, value);
         taker.fee = add(taker.fee, taker_fee);
         flow.quantity += quantity.0;
         flow.value = add(flow.value, value);
         flow.fee = add(flow.fee, taker_fee);
         flow.fees = add(flow.fees, add(taker_fee, maker_fee));
+        self.push_trade(taker_slot, maker_slot, symbol_id, 1, price, quantity, (taker_fee, maker_fee), out);
+        self.after_fill(maker_slot, left, out);
+    }
+
+    /// Fills lots of a resting order at `value` and settles it: its hold, its money, its goods. What is left of it in the
+    /// book; its end or its new slice is the caller's, behind the TRADE.
+    #[inline]
+    pub(crate) fn fill_resting(
+        &mut self,
+        slot: u32,
+        symbol_id: SymbolId,
+        quantity: Qty,
+        value: Amount,
+        rate: i64,
+    ) -> (Amount, Left) {
+        let symbol = self.symbols.at_mut(symbol_id);
+        let order = self.orders.get(slot);
+        let left = if quantity == order.remaining {
+            Left::Nothing
+        } else if quantity == order.shown {
+            Left::Hidden
+        } else {
+            Left::Shown
+        };
+        if left == Left::Shown {
+            symbol.book.reduce(&mut self.orders, slot, quantity);
+        } else {
+            symbol.book.leave(&mut self.orders, slot);
+            let order = self.orders.get_mut(slot);
+            order.remaining = Qty(order.remaining.0 - quantity.0);
+        }
+        let base = symbol.base_units(quantity);
+        let order = self.orders.get_mut(slot);
+        let (charged, carry) = fee(order.terms.model, value, quantity, rate, order.carry);
+        order.carry = carry;
+        order.filled = Qty(order.filled.0 + quantity.0);
+        order.cost = add(order.cost, value);
+        order.fee = add(order.fee, charged);
+        let spent = match order.side {
+            Side::Buy => add(value, charged),
+            Side::Sell => base,
+        };
+        let before = order.hold;
+        let hold = match order.side {
+            Side::Buy => need(&order.terms, symbol.value(order.price, order.remaining), order.remaining, carry)
+                .expect("less than the hold that it had"),
+            Side::Sell => sub(before, base),
+        };
+        let released = sub(sub(before, spent), hold);
+        assert!(released.0 >= 0, "order {}: a fill overran its hold", order.id);
+        order.hold = hold;
+        let (side, account) = (order.side, order.account);
+        let (base_asset, quote_asset) = (symbol.terms.base, symbol.terms.quote);
+        match side {
+            Side::Buy => {
+                self.accounts.change(account, quote_asset, released.0, hold.0 - before.0);
+                self.accounts.change(account, base_asset, base.0, 0);
+            }
+            Side::Sell => {
+                self.accounts.change(account, base_asset, 0, -base.0);
+                self.accounts.change(account, quote_asset, sub(value, charged).0, 0);
+            }
+        }
+        (charged, left)
+    }
+
+    /// DONE of a resting order of which nothing is left, REFRESHED of one that shows a new slice.
+    #[inline]
+    pub(crate) fn after_fill(&mut self, slot: u32, left: Left, out: &mut EventWriter<'_>) {
+        match left {
+            Left::Shown => {}
+            Left::Nothing => self.finish(slot, OrderState::Filled, None, out),
+            Left::Hidden => self.refresh(slot, out),
+        }
+    }
+
+    /// A new slice at the end of the queue: REFRESHED.
+    fn refresh(&mut self, slot: u32, out: &mut EventWriter<'_>) {
+        self.rest(slot);
+        let order = self.orders.get(slot);
+        out.push(&Refreshed {
+            header: Refreshed::header(order.side.code(), 0, self.accounts.get(order.account).id.0),
+            order: order.id,
+            symbol: order.symbol,
+            reserved: 0,
+            shown: order.shown,
+            remaining: order.remaining,
+        });
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one record")]
+    #[inline]
+    pub(crate) fn push_trade(
+        &mut self,
+        taker_slot: u32,
+        maker_slot: u32,
+        symbol: SymbolId,
+        role: u8,
+        price: Price,
+        quantity: Qty,
+        (taker_fee, maker_fee): (Amount, Amount),
+        out: &mut EventWriter<'_>,
+    ) {
+        let (taker, maker) = (self.orders.get(taker_slot), self.orders.get(maker_slot));
         out.push(&Trade {
-            header: Trade::header(taker.side.code(), 1, symbol_id.0),
+            header: Trade::header(taker.side.code(), role, symbol.0),
             trade: TradeId(self.next_trade),
             price,
             quantity,
             taker_order: taker.id,
-            maker_order,
+            maker_order: maker.id,
             taker_account: self.accounts.get(taker.account).id,
-            maker_account: self.accounts.get(maker_account).id,
+            maker_account: self.accounts.get(maker.account).id,
             taker_fee,
             maker_fee,
             taker_remaining: taker.remaining,
-            maker_remaining,
+            maker_remaining: maker.remaining,
             taker_filled: taker.filled,
-            maker_filled: maker_total,
+            maker_filled: maker.filled,
             taker_cost: taker.cost,
-            maker_cost,
+            maker_cost: maker.cost,
         });
         self.next_trade += 1;
-        if maker_filled {
-            self.finish(maker_slot, OrderState::Filled, None, out);
-        }
     }
 
     /// Books a part's fills of the taker: money, goods, fees, and the hold that is no longer needed. What the end by
@@ -212,6 +321,10 @@ impl Engine {
         let base = symbol.base_units(Qty(flow.quantity));
         let open = Qty(taker.remaining.0 + lost.0);
         let (spent, hold) = match taker.side {
+            Side::Buy if taker.by_budget => {
+                let spent = add(flow.value, flow.fee);
+                (spent, sub(taker.hold, spent))
+            }
             Side::Buy => (add(flow.value, flow.fee), need_of(symbol, taker, open)),
             Side::Sell => (base, if taker.hold.0 == 0 { Amount::ZERO } else { symbol.base_units(open) }),
         };
@@ -248,18 +361,20 @@ impl Engine {
         stp: StpMode,
         out: &mut EventWriter<'_>,
     ) -> Option<Qty> {
-        let (taker_rest, maker_rest) = (self.orders.get(taker_slot).remaining, self.orders.get(maker_slot).remaining);
+        let (taker_rest, maker) = (self.orders.get(taker_slot).remaining, self.orders.get(maker_slot));
+        let (maker_rest, shown) = (maker.remaining, maker.shown);
         let (taker_loss, maker_loss) = match stp {
             StpMode::CancelTaker => (taker_rest, Qty::ZERO),
             StpMode::CancelMaker => (Qty::ZERO, maker_rest),
             StpMode::CancelBoth => (taker_rest, maker_rest),
-            StpMode::Decrement => (taker_rest.min(maker_rest), taker_rest.min(maker_rest)),
+            StpMode::Decrement => (taker_rest.min(shown), taker_rest.min(shown)),
             StpMode::Default | StpMode::None => unreachable!("the mode was resolved at acceptance"),
         };
         let maker_ends = maker_loss == maker_rest;
-        if maker_ends {
+        let refreshes = !maker_ends && maker_loss == shown;
+        if maker_ends || refreshes {
             self.symbols.at_mut(symbol).book.leave(&mut self.orders, maker_slot);
-            self.orders.get_mut(maker_slot).remaining = Qty::ZERO;
+            self.orders.get_mut(maker_slot).remaining = Qty(maker_rest.0 - maker_loss.0);
         } else if maker_loss.0 > 0 {
             self.symbols.at_mut(symbol).book.reduce(&mut self.orders, maker_slot, maker_loss);
         }
@@ -280,11 +395,18 @@ impl Engine {
             taker_account: self.accounts.get(taker.account).id,
             maker_account: self.accounts.get(maker_account).id,
         });
-        let taker_ends = self.orders.get(taker_slot).remaining.is_zero();
+        let taker_ends = match stp {
+            StpMode::CancelTaker | StpMode::CancelBoth => true,
+            StpMode::Decrement => self.orders.get(taker_slot).remaining.is_zero(),
+            _ => false,
+        };
         if maker_ends {
             self.finish(maker_slot, OrderState::ExpiredStp, Some(EndReason::Stp), out);
         } else if maker_loss.0 > 0 {
             self.refit_hold(maker_slot);
+            if refreshes {
+                self.refresh(maker_slot, out);
+            }
         }
         taker_ends.then_some(taker_loss)
     }
@@ -307,24 +429,25 @@ impl Engine {
 
     fn end_or_rest(&mut self, slot: u32, symbol: SymbolId, out: &mut EventWriter<'_>) {
         let order = self.orders.get(slot);
-        if order.remaining.is_zero() {
+        if order.remaining.is_zero() && !order.by_budget {
             return self.finish(slot, OrderState::Filled, None, out);
         }
-        match (order.order_type, order.time_in_force) {
-            (OrderType::Market, _) => {
-                let levels_remain = self.symbols.at(symbol).book.best(order.side.opposite()).is_some();
-                let reason = if levels_remain { EndReason::Protection } else { EndReason::NoLiquidity };
-                self.expire(slot, reason, out);
-            }
-            (_, TimeInForce::Ioc | TimeInForce::Fok) => self.expire(slot, EndReason::Ioc, out),
-            _ => self.rest(slot),
+        if order.is_market() {
+            let levels_remain = self.symbols.at(symbol).book.best(order.side.opposite()).is_some();
+            let reason = if levels_remain { EndReason::Protection } else { EndReason::NoLiquidity };
+            return self.expire(slot, reason, 0, out);
+        }
+        match order.time_in_force {
+            TimeInForce::Ioc | TimeInForce::Fok => self.expire(slot, EndReason::Ioc, 0, out),
+            TimeInForce::Gtc | TimeInForce::Gtd => self.rest(slot),
         }
     }
 
-    /// Puts an order at the end of its queue, and into the lists that it is not in yet.
+    /// Puts an order at the end of its queue with a fresh slice, and into the lists that it is not in yet.
     pub(crate) fn rest(&mut self, slot: u32) {
         let order = self.orders.get_mut(slot);
         order.queue_sequence = self.next_queue;
+        order.shown = order.slice();
         self.next_queue += 1;
         let (symbol, listed) = (order.symbol, order.listed);
         self.symbols.at_mut(symbol).book.join(&mut self.orders, slot);
@@ -333,14 +456,35 @@ impl Engine {
         }
     }
 
-    /// Adds an order to its account's list and, if flagged, to its session's.
+    /// Takes an order out of whatever it stands in, but for its lists.
+    pub(crate) fn take_out(&mut self, slot: u32) {
+        let order = self.orders.get(slot);
+        let (symbol, place) = (self.symbols.at_mut(order.symbol), order.place);
+        match place {
+            Place::Book => symbol.book.leave(&mut self.orders, slot),
+            Place::Waiting => {
+                symbol.stops.leave(&mut self.orders, slot);
+                self.no_longer_waits(slot);
+            }
+            Place::Working | Place::Fired => {}
+        }
+    }
+
+    /// Adds an order to its account's list and, if flagged, to its session's; with an expiry, to the heap.
     pub(crate) fn list(&mut self, slot: u32) {
         let order = self.orders.get_mut(slot);
         order.listed = true;
         let (account, symbol, session) = (order.account, order.symbol, order.session);
-        let flagged = order.is_flagged();
+        let (flagged, waits) = (order.is_flagged(), order.place == Place::Waiting);
+        if order.expire_at.0 != 0 {
+            self.expiry.add(&mut self.orders, slot);
+        }
         let open = self.accounts.open_orders_mut(account, symbol);
-        open.count += 1;
+        if waits {
+            open.waiting += 1;
+        } else {
+            open.count += 1;
+        }
         open.orders.push(&mut self.orders, slot, |order| &mut order.of_account);
         if flagged {
             let list = self.sessions.entry(session).or_insert(crate::orders::List::EMPTY);
@@ -352,6 +496,9 @@ impl Engine {
         let order = self.orders.get(slot);
         let (account, symbol, session) = (order.account, order.symbol, order.session);
         let flagged = order.is_flagged();
+        if order.heap != NIL {
+            self.expiry.remove(&mut self.orders, slot);
+        }
         let open = self.accounts.open_orders_mut(account, symbol);
         open.count -= 1;
         open.orders.unlink(&mut self.orders, slot, |order| &mut order.of_account);
@@ -365,14 +512,14 @@ impl Engine {
     }
 
     /// EXPIRED and DONE of an order that is not in the book.
-    pub(crate) fn expire(&mut self, slot: u32, reason: EndReason, out: &mut EventWriter<'_>) {
+    pub(crate) fn expire(&mut self, slot: u32, reason: EndReason, code: u16, out: &mut EventWriter<'_>) {
         let order = self.orders.get(slot);
         let header = Expired::header(reason.code(), 0, self.accounts.get(order.account).id.0);
         out.push(&Expired {
             header,
             order: order.id,
             symbol: order.symbol,
-            code: 0,
+            code,
             reserved: 0,
             remaining: order.remaining,
         });
@@ -388,7 +535,7 @@ impl Engine {
         out: &mut EventWriter<'_>,
     ) {
         let order = self.orders.get(slot);
-        debug_assert!(!order.resting && order.level == NIL);
+        debug_assert!(matches!(order.place, Place::Working | Place::Fired) && order.level == NIL);
         order.assert_identity();
         let returned = order.hold;
         let (account, listed) = (order.account, order.listed);
@@ -441,26 +588,29 @@ impl Engine {
         let taker = self.orders.get(slot);
         let book = &self.symbols.at(taker.symbol).book;
         let group = self.accounts.get(taker.account).group;
-        let alone = group == 0 && self.accounts.open_count(taker.account, taker.symbol) == 0;
+        let alone = group == 0 && self.accounts.open_counts(taker.account, taker.symbol).0 == 0;
         let mut missing = i128::from(taker.remaining.0);
         for level in book.levels(taker.side.opposite()) {
             if missing <= 0 || !crosses(taker.side, taker.price, level.price) {
                 break;
             }
             if taker.stp == StpMode::None || alone {
-                missing -= level.total;
+                missing -= level.total + level.hidden;
                 continue;
             }
-            let mut at = level.queue.head;
-            while at != NIL && missing > 0 {
+            // Slices in front of an own order come before it; what is hidden comes behind.
+            let (mut shown, mut all, mut at) = (0, 0, level.queue.head);
+            while at != NIL && missing > shown {
                 let maker = self.orders.get(at);
                 if !self.same_owner(taker.account, group, maker.account) {
-                    missing -= i128::from(maker.remaining.0);
+                    shown += i128::from(maker.shown.0);
+                    all += i128::from(maker.remaining.0);
                 } else if taker.stp != StpMode::CancelMaker {
                     return false;
                 }
                 at = maker.queue.next;
             }
+            missing -= all;
         }
         missing <= 0
     }

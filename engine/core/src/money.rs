@@ -68,6 +68,19 @@ pub fn need(terms: &FeeTerms, value: Amount, quantity: Qty, carry: i64) -> Optio
     value.checked_add(Amount(fee))
 }
 
+/// Lots that a budget still buys at a price, fee included (DOMAIN §3.4): `⌊(B·R + c)/(p·K·(R + taker))⌋`.
+#[inline]
+pub fn affordable(terms: &FeeTerms, budget: Amount, carry: i64, price: Price, k: Amount) -> Qty {
+    let lot = i128::from(price.0) * i128::from(k.0);
+    let one = i128::from(RATE_ONE);
+    let lots = match terms.model {
+        // B·R + c < 2^90 and p·K·(R + taker) < 2^63 · 2^28: both fit.
+        FeeModel::Rate => (i128::from(budget.0) * one + i128::from(carry)) / (lot * (one + i128::from(terms.taker))),
+        FeeModel::PerLot => i128::from(budget.0) / (lot + i128::from(terms.taker)),
+    };
+    Qty(i64::try_from(lots).unwrap_or(i64::MAX))
+}
+
 /// A sum of amounts inside the engine.
 #[inline]
 pub fn add(a: Amount, b: Amount) -> Amount {

@@ -3,13 +3,13 @@
 use crate::dedupe::{Entry, Known};
 use crate::engine::Engine;
 use crate::money::need;
-use crate::orders::{Links, NIL, Order};
+use crate::orders::{Links, NIL, Order, Place};
 use crate::symbols::Symbol;
 use ringbook_event::{Accepted, EventWriter, Origin, Record};
 use ringbook_wire::message::{MessageType, NewOrder};
 use ringbook_wire::{
     Amount, ClientOrderId, OrderId, OrderState, OrderType, Price, Qty, RATE_ONE, RejectCode, Role, Side, StpMode,
-    SymbolStatus, TimeInForce, div_ceil, div_floor, order_flags,
+    SymbolStatus, TimeInForce, TriggerDirection, TriggerSource, div_ceil, div_floor, order_flags,
 };
 
 /// How far a client's clock may run ahead of engine time.
@@ -22,6 +22,14 @@ struct Request {
     time_in_force: TimeInForce,
     stp: StpMode,
     post_only: bool,
+    /// Of a stop order.
+    direction: Option<TriggerDirection>,
+}
+
+impl Request {
+    fn is_market(&self) -> bool {
+        matches!(self.order_type, OrderType::Market | OrderType::StopMarket)
+    }
 }
 
 impl Engine {
@@ -86,24 +94,35 @@ impl Engine {
             time_in_force: TimeInForce::from_code(m.time_in_force)?,
             stp: StpMode::from_code(m.stp)?,
             post_only: m.flags & order_flags::POST_ONLY != 0,
+            direction: match m.trigger_direction {
+                0 => None,
+                code => Some(TriggerDirection::from_code(code)?),
+            },
         };
-        let listed = match (request.order_type, request.time_in_force) {
-            (OrderType::Limit, TimeInForce::Gtc) => m.price.0 >= 1,
-            (OrderType::Limit, TimeInForce::Ioc | TimeInForce::Fok) => m.price.0 >= 1 && !request.post_only,
-            (OrderType::Market, TimeInForce::Ioc) => m.price.0 == 0 && !request.post_only,
-            _ => false,
+        let stop = matches!(request.order_type, OrderType::StopLimit | OrderType::StopMarket);
+        let market = request.is_market();
+        let rests = matches!(request.time_in_force, TimeInForce::Gtc | TimeInForce::Gtd);
+        let by_budget = m.budget.0 >= 1 && m.quantity.0 == 0;
+        let by_quantity = m.quantity.0 >= 1 && m.budget.0 == 0;
+        let listed = if market {
+            // A stop buy is for a budget: nobody knows what its lots will cost.
+            let lots = by_quantity && !(stop && request.side == Side::Buy);
+            let sized = lots || by_budget && request.side == Side::Buy;
+            request.time_in_force == TimeInForce::Ioc && m.price.0 == 0 && sized && !request.post_only
+        } else {
+            m.price.0 >= 1 && by_quantity && (rests || !request.post_only)
         };
+        let shown = m.display.0 == 0 || m.display.0 >= 1 && rests && !market;
+        let until = (request.time_in_force == TimeInForce::Gtd) == (m.expire_at.0 != 0);
+        let source = u8::from(stop) * TriggerSource::Last.code();
+        let triggered = m.trigger_source == source && stop == request.direction.is_some() && stop == (m.trigger.0 >= 1);
         let allowed_flags = order_flags::POST_ONLY | order_flags::CANCEL_ON_DISCONNECT;
-        let unused_zero = m.budget.is_zero()
-            && m.trigger.is_zero()
-            && m.display.is_zero()
-            && m.expire_at.0 == 0
-            && m.trigger_direction == 0
-            && m.trigger_source == 0;
         (listed
-            && unused_zero
+            && shown
+            && until
+            && triggered
+            && m.trigger.0 >= 0
             && m.flags & !allowed_flags == 0
-            && m.quantity.0 >= 1
             && m.client_id != ClientOrderId::NONE
             && m.send_time.0 >= 1
             && m.send_time.0 <= self.time.0.saturating_add(MAX_CLOCK_AHEAD_NS))
@@ -116,36 +135,67 @@ impl Engine {
             return Err(RejectCode::AccountSuspended);
         }
         let symbol = self.symbols.get(m.symbol).ok_or(RejectCode::UnknownSymbol)?;
-        if symbol.status != SymbolStatus::Trading {
+        let Request { side, direction, .. } = *request;
+        let (stop, market) = (direction.is_some(), request.is_market());
+        let rests = matches!(request.time_in_force, TimeInForce::Gtc | TimeInForce::Gtd);
+        let open = match symbol.status {
+            SymbolStatus::Trading => true,
+            SymbolStatus::PreOpen => stop || rests && !request.post_only,
+            _ => false,
+        };
+        if !open {
             return Err(RejectCode::SymbolStatus);
         }
         let terms = &symbol.terms;
-        let market = request.order_type == OrderType::Market;
+        if stop && (m.trigger < terms.min_price || m.trigger > terms.max_price) {
+            return Err(RejectCode::PriceRange);
+        }
         if !market {
-            check_price(symbol, request.side, m.price, true)?;
+            check_price(symbol, side, m.price, !stop)?;
         }
-        let max_quantity = if market { terms.max_market_quantity } else { terms.max_quantity };
-        if m.quantity < terms.min_quantity || m.quantity > max_quantity {
-            return Err(RejectCode::QtyRange);
+        let by_budget = m.budget.0 > 0;
+        let reference = match (market, stop) {
+            (false, _) => m.price,
+            (true, false) => symbol.last,
+            (true, true) => m.trigger,
+        };
+        check_size(symbol, market, reference, m.quantity, m.budget)?;
+        if m.display.0 > 0 && m.display < terms.min_quantity {
+            return Err(RejectCode::BadDisplay);
         }
-        let reference = if market { symbol.last } else { m.price };
-        check_notional(symbol, reference, m.quantity)?;
-        let rests = request.time_in_force == TimeInForce::Gtc;
-        if !self.orders.has_room() || rests && self.accounts.open_count(account, m.symbol) >= terms.max_open_orders {
+        if by_budget && resolve(request.stp, symbol) == StpMode::Decrement {
+            return Err(RejectCode::BadStp);
+        }
+        if m.expire_at.0 != 0 && m.expire_at <= self.time {
+            return Err(RejectCode::BadExpiry);
+        }
+        if direction.is_some_and(|direction| holds(direction, m.trigger, symbol.last)) {
+            return Err(RejectCode::TriggerImmediate);
+        }
+        let (count, waiting) = self.accounts.open_counts(account, m.symbol);
+        let full = if stop { waiting >= terms.max_trigger_orders } else { rests && count >= terms.max_open_orders };
+        if !self.orders.has_room() || full {
             return Err(RejectCode::TooManyOrders);
         }
-        let opposite = symbol.book.best_price(request.side.opposite());
-        let price = if market { protection_price(symbol, request.side, opposite) } else { m.price };
-        let hold = match (price.0, request.side) {
-            (0, _) => Amount::ZERO,
-            (_, Side::Buy) => need(&terms.fees, symbol.value(price, m.quantity), m.quantity, 0)
-                .ok_or(RejectCode::InsufficientBalance)?,
-            (_, Side::Sell) => symbol.base_units(m.quantity),
+        let opposite = symbol.book.best_price(side.opposite());
+        let price = match (market, stop) {
+            (false, _) => m.price,
+            (true, false) => protection_price(symbol, side, opposite),
+            (true, true) => Price::ZERO,
         };
-        if self.accounts.available(account, hold_asset(symbol, request.side)) < hold {
+        let hold = if price.0 == 0 && !stop {
+            Amount::ZERO
+        } else if by_budget {
+            m.budget
+        } else if side == Side::Buy {
+            need(&terms.fees, symbol.value(price, m.quantity), m.quantity, 0).ok_or(RejectCode::InsufficientBalance)?
+        } else {
+            symbol.base_units(m.quantity)
+        };
+        if self.accounts.available(account, hold_asset(symbol, side)) < hold {
             return Err(RejectCode::InsufficientBalance);
         }
-        if request.post_only && opposite.is_some_and(|best| crosses(request.side, price, best)) {
+        if request.post_only && !stop && opposite.is_some_and(|best| crosses(side, price, best)) {
             return Err(RejectCode::PostOnlyCross);
         }
         Ok((price, hold))
@@ -166,12 +216,14 @@ impl Engine {
         let id = OrderId(self.next_order);
         self.next_order += 1;
         let symbol = self.symbols.at(m.symbol);
-        let stp = if request.stp == StpMode::Default { symbol.terms.stp } else { request.stp };
+        let stp = resolve(request.stp, symbol);
         let asset = hold_asset(symbol, request.side);
+        let matches = symbol.status == SymbolStatus::Trading;
         let order = Order {
             id,
             price,
             remaining: m.quantity,
+            shown: Qty::ZERO,
             account,
             symbol: m.symbol,
             level: NIL,
@@ -181,8 +233,10 @@ impl Engine {
             order_type: request.order_type,
             time_in_force: request.time_in_force,
             flags: m.flags,
-            resting: false,
+            place: Place::Working,
             listed: false,
+            by_budget: m.budget.0 > 0,
+            direction: request.direction,
             hold,
             carry: 0,
             terms: symbol.terms.fees,
@@ -200,6 +254,10 @@ impl Engine {
             queue_sequence: 0,
             of_account: Links::NONE,
             of_session: Links::NONE,
+            trigger: m.trigger,
+            display: m.display,
+            expire_at: m.expire_at,
+            heap: NIL,
         };
         if hold.0 != 0 {
             self.accounts.change(account, asset, -hold.0, hold.0);
@@ -217,8 +275,49 @@ impl Engine {
         });
         let slot = self.orders.add(order);
         self.dedupe.open(account, m.client_id, id, slot);
-        self.match_taker(slot, true, out);
+        if request.direction.is_some() {
+            self.wait(slot);
+        } else if matches {
+            self.run(slot, out);
+        } else {
+            self.rest(slot);
+        }
     }
+}
+
+/// The mode in force.
+fn resolve(stp: StpMode, symbol: &Symbol) -> StpMode {
+    if stp == StpMode::Default { symbol.terms.stp } else { stp }
+}
+
+/// Whether a trigger's condition holds; without a reference (0) it does not.
+#[inline]
+pub(crate) fn holds(direction: TriggerDirection, trigger: Price, reference: Price) -> bool {
+    reference.0 != 0
+        && match direction {
+            TriggerDirection::RisesTo => reference >= trigger,
+            TriggerDirection::FallsTo => reference <= trigger,
+        }
+}
+
+/// QTY_RANGE and NOTIONAL; an order by budget is bounded by its budget alone.
+pub(crate) fn check_size(
+    symbol: &Symbol,
+    market: bool,
+    reference: Price,
+    quantity: Qty,
+    budget: Amount,
+) -> Result<(), RejectCode> {
+    let terms = &symbol.terms;
+    if budget.0 > 0 {
+        let bounded = budget >= terms.min_notional && (terms.max_notional.0 == 0 || budget <= terms.max_notional);
+        return if bounded { Ok(()) } else { Err(RejectCode::Notional) };
+    }
+    let max_quantity = if market { terms.max_market_quantity } else { terms.max_quantity };
+    if quantity < terms.min_quantity || quantity > max_quantity {
+        return Err(RejectCode::QtyRange);
+    }
+    check_notional(symbol, reference, quantity)
 }
 
 /// The asset in which an order of this side holds.
@@ -276,8 +375,8 @@ pub(crate) fn check_notional(symbol: &Symbol, reference: Price, quantity: Qty) -
     if bounded { Ok(()) } else { Err(RejectCode::Notional) }
 }
 
-/// Protection price of a market order at entry (DOMAIN §5.3); 0 if there is nothing to trade with.
-fn protection_price(symbol: &Symbol, side: Side, opposite: Option<Price>) -> Price {
+/// Protection price of a market order at this moment (DOMAIN §5.3); 0 if there is nothing to trade with.
+pub(crate) fn protection_price(symbol: &Symbol, side: Side, opposite: Option<Price>) -> Price {
     let Some(best) = opposite else {
         return Price::ZERO;
     };

@@ -2,13 +2,15 @@
 //!
 //! Invariants:
 //! 1. `quantity = filled + prevented + cut + remaining` for every order (DOMAIN §4.2), asserted at every end and amendment.
-//! 2. An order that rests is in exactly one level queue, one account list and, if flagged, one session list.
+//!    A budget order's quantity is what it has bought so far; nothing of it ever remains.
+//! 2. An order that rests or waits is in exactly one level queue (of the book, or of the stop orders), one account list
+//!    and, if flagged, one session list; one with an expiry is in the expiry heap.
 //! 3. Slots never show outside: events and images name orders by id.
 
 use crate::money::FeeTerms;
 use ringbook_wire::{
-    Amount, ClientOrderId, OrderId, OrderType, Price, Qty, Sequence, SessionId, Side, StpMode, SymbolId, TimeInForce,
-    TimestampNs, order_flags,
+    Amount, ClientOrderId, OrderId, OrderState, OrderType, Price, Qty, Sequence, SessionId, Side, StpMode, SymbolId,
+    TimeInForce, TimestampNs, TriggerDirection, order_flags,
 };
 
 /// "No slot".
@@ -25,6 +27,33 @@ impl Links {
     pub const NONE: Self = Self { prev: NIL, next: NIL };
 }
 
+/// Where an open order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Place {
+    /// A taker at work, or between queues.
+    Working = 0,
+    /// In the book.
+    Book = 1,
+    /// Waits for its trigger.
+    Waiting = 2,
+    /// Its trigger has come; in the FIFO of orders that run next.
+    Fired = 3,
+}
+
+impl Place {
+    /// The place with this number.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Working),
+            1 => Some(Self::Book),
+            2 => Some(Self::Waiting),
+            3 => Some(Self::Fired),
+            _ => None,
+        }
+    }
+}
+
 /// An open order.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
@@ -33,10 +62,12 @@ pub struct Order {
     pub id: OrderId,
     pub price: Price,
     pub remaining: Qty,
+    /// What the book shows of it; `remaining` but for icebergs. Means nothing outside the book.
+    pub shown: Qty,
     /// Slot of the account.
     pub account: u32,
     pub symbol: SymbolId,
-    /// Slot of the level while it rests.
+    /// Slot of the level while it rests or waits.
     pub level: u32,
     pub queue: Links,
     pub side: Side,
@@ -44,10 +75,13 @@ pub struct Order {
     pub order_type: OrderType,
     pub time_in_force: TimeInForce,
     pub flags: u16,
-    /// In the book, not a taker at work.
-    pub resting: bool,
+    pub place: Place,
     /// In its account's list, and in its session's if it carries the flag.
     pub listed: bool,
+    /// Bought by budget: `hold` is what is left of it.
+    pub by_budget: bool,
+    /// Which way the reference must go to trigger it, if it waits for that.
+    pub direction: Option<TriggerDirection>,
     // Line 1: money.
     pub hold: Amount,
     pub carry: i64,
@@ -55,7 +89,7 @@ pub struct Order {
     pub filled: Qty,
     pub cost: Amount,
     pub fee: Amount,
-    // Line 2 and 3: identity and the rest.
+    // The rest: identity, lists, triggers, expiry.
     pub quantity: Qty,
     pub prevented: Qty,
     pub cut: Qty,
@@ -69,6 +103,14 @@ pub struct Order {
     pub queue_sequence: u64,
     pub of_account: Links,
     pub of_session: Links,
+    /// Trigger price; 0 for none.
+    pub trigger: Price,
+    /// Lots shown at most; 0 shows all.
+    pub display: Qty,
+    /// When it expires; 0 never.
+    pub expire_at: TimestampNs,
+    /// Its place in the expiry heap; `NIL` if it is not there.
+    pub heap: u32,
 }
 
 const _: () = assert!(size_of::<Order>() == 256);
@@ -78,6 +120,27 @@ impl Order {
     #[inline]
     pub fn is_flagged(&self) -> bool {
         self.flags & order_flags::CANCEL_ON_DISCONNECT != 0 && self.session.0 != 0
+    }
+
+    /// Its state while it is open (DOMAIN §4.2).
+    pub fn open_state(&self) -> OrderState {
+        match self.place {
+            Place::Waiting => OrderState::Untriggered,
+            _ if self.filled.0 > 0 => OrderState::PartiallyFilled,
+            _ => OrderState::New,
+        }
+    }
+
+    /// Whether it trades at any price within its protection and never rests.
+    #[inline]
+    pub fn is_market(&self) -> bool {
+        matches!(self.order_type, OrderType::Market | OrderType::StopMarket)
+    }
+
+    /// The next slice that the book shows.
+    #[inline]
+    pub fn slice(&self) -> Qty {
+        if self.display.0 == 0 { self.remaining } else { self.display.min(self.remaining) }
     }
 
     /// Asserts the identity of DOMAIN §4.2.
@@ -184,6 +247,24 @@ impl List {
             last => links(orders.get_mut(last)).next = slot,
         }
         self.tail = slot;
+    }
+
+    /// Adds a slot behind the last one with a lower order id, for lists that go by acceptance.
+    pub fn insert(&mut self, orders: &mut Orders, slot: u32, links: fn(&mut Order) -> &mut Links) {
+        let id = orders.get(slot).id;
+        let (mut before, mut after) = (self.tail, NIL);
+        while before != NIL && orders.get(before).id > id {
+            (after, before) = (before, links(orders.get_mut(before)).prev);
+        }
+        *links(orders.get_mut(slot)) = Links { prev: before, next: after };
+        match before {
+            NIL => self.head = slot,
+            before => links(orders.get_mut(before)).next = slot,
+        }
+        match after {
+            NIL => self.tail = slot,
+            after => links(orders.get_mut(after)).prev = slot,
+        }
     }
 
     /// Takes a slot out, wherever it is.

@@ -1,12 +1,13 @@
 //! Long work, kept in the state and done in bounded parts (DOMAIN §5.1a).
 //!
-//! Invariants: work is done in the order in which it was begun; a taker's work is alone and first, because nothing may
-//! come between; each part fits the bound of one command's events.
+//! Invariants: work is done in the order in which it was begun; work that nothing may come between (a match, a cascade of
+//! stops, an uncross, expiries) is first, and there is one piece of it at most; each part fits the bound of one command's
+//! events.
 
 use crate::engine::Engine;
 use ringbook_event::{EventWriter, Origin};
 use ringbook_wire::message::MessageType;
-use ringbook_wire::{AccountId, EndReason, OrderId, Sequence, SessionId, Side, SymbolId};
+use ringbook_wire::{AccountId, EndReason, OrderId, Price, Sequence, SessionId, Side, SymbolId, TimestampNs};
 
 /// The command behind a piece of work.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,14 @@ pub enum Task {
     },
     /// Flagged orders of a session that were accepted before `before`.
     Session { session: SessionId, before: OrderId },
+    /// Orders that were due at a time.
+    Expire { until: TimestampNs },
+    /// The FIFO of fired stop orders.
+    Stops { symbol: SymbolId },
+    /// Volume that is left of an uncross, and its price.
+    Uncross { symbol: SymbolId, price: Price, left: i128 },
+    /// Every order of a closed symbol.
+    Close { symbol: SymbolId },
 }
 
 /// A task and the command behind it.
@@ -50,7 +59,7 @@ pub struct Work {
 impl Work {
     /// Whether other commands may come between its parts.
     pub fn is_interruptible(&self) -> bool {
-        !matches!(self.task, Task::Taker { .. })
+        matches!(self.task, Task::CancelAll { .. } | Task::Session { .. } | Task::Close { .. })
     }
 }
 
@@ -81,54 +90,82 @@ impl Engine {
         let subject = match work.task {
             Task::Taker { slot } => self.accounts.get(self.orders.get(slot).account).id,
             Task::CancelAll { account, .. } => self.accounts.get(account).id,
-            Task::Session { .. } => AccountId(0),
+            _ => AccountId(0),
         };
         let pending = self.work.len();
         let mut count = 0;
-        if let Task::Taker { slot } = work.task {
-            self.match_taker(slot, false, out);
-        } else {
-            let left;
-            (count, left) = self.cancel_part(work.task, out);
-            if let Some(task) = left {
-                self.work.push_front(Work { cause: work.cause, task });
+        match work.task {
+            Task::Taker { slot } => {
+                let symbol = self.orders.get(slot).symbol;
+                if self.execute(slot, false, out) {
+                    self.run_stops(symbol, out);
+                }
+            }
+            Task::Stops { symbol } => self.run_stops(symbol, out),
+            Task::Uncross { symbol, price, left } => self.uncross_at(symbol, price, left, out),
+            Task::CancelAll { .. } | Task::Session { .. } | Task::Expire { .. } | Task::Close { .. } => {
+                let left;
+                (count, left) = self.end_part(work.task, out);
+                if let Some(task) = left {
+                    self.work.push_front(Work { cause: work.cause, task });
+                }
             }
         }
         let more = self.work.len() > pending;
         self.handled(work.cause.kind, subject, count, work.cause.sequence.0, more, out);
     }
 
-    /// Begins a task that may go on in CONTINUE; returns how many orders its first part cancelled and whether more is left.
-    pub(crate) fn begin_cancel(&mut self, task: Task, out: &mut EventWriter<'_>) -> (u32, bool) {
-        let (count, left) = self.cancel_part(task, out);
+    /// Begins a task that ends orders and may go on in CONTINUE; returns how many its first part ended and whether more
+    /// is left.
+    pub(crate) fn begin_ending(&mut self, task: Task, out: &mut EventWriter<'_>) -> (u32, bool) {
+        let (count, left) = self.end_part(task, out);
         if let Some(task) = left {
-            self.work.push_back(Work { cause: self.cause, task });
+            let work = Work { cause: self.cause, task };
+            if work.is_interruptible() {
+                self.work.push_back(work);
+            } else {
+                self.work.push_front(work);
+            }
         }
         (count, left.is_some())
     }
 
-    /// Cancels orders of a task until it is done or the events are full; how many, and what is left.
-    fn cancel_part(&mut self, task: Task, out: &mut EventWriter<'_>) -> (u32, Option<Task>) {
-        let reason = if matches!(task, Task::Session { .. }) { EndReason::Session } else { EndReason::Mass };
+    /// Ends orders of a task until it is done or the events are full; how many, and what is left.
+    fn end_part(&mut self, task: Task, out: &mut EventWriter<'_>) -> (u32, Option<Task>) {
         let mut task = task;
         let mut count = 0;
         // Inside a part the walk goes on behind the order that was just cancelled.
         let mut behind = None;
-        while let Some(slot) = self.next_to_cancel(&mut task, behind) {
+        while let Some(slot) = self.next_to_end(&mut task, behind) {
             if !crate::matching::has_room(out, self.accounts.touched_count()) {
                 return (count, Some(task));
             }
             behind = Some(self.orders.get(slot).of_account.next);
-            self.cancel_order(slot, reason, out);
+            match task {
+                Task::Session { .. } => self.cancel_order(slot, EndReason::Session, out),
+                Task::CancelAll { .. } => self.cancel_order(slot, EndReason::Mass, out),
+                Task::Expire { .. } => self.expire_order(slot, EndReason::Time, out),
+                _ => self.expire_order(slot, EndReason::Status, out),
+            }
             count += 1;
         }
         (count, None)
     }
 
     /// The next order that a task concerns; moves the task's mark past what it skips.
-    fn next_to_cancel(&self, task: &mut Task, behind: Option<u32>) -> Option<u32> {
+    fn next_to_end(&self, task: &mut Task, behind: Option<u32>) -> Option<u32> {
         match task {
-            Task::Taker { .. } => None,
+            Task::Taker { .. } | Task::Stops { .. } | Task::Uncross { .. } => None,
+            Task::Expire { until } => self.expiry.first().filter(|&slot| self.orders.get(slot).expire_at <= *until),
+            Task::Close { symbol } => {
+                let symbol = self.symbols.at(*symbol);
+                let in_book = |side| symbol.book.best(side).map(|level| symbol.book.level(level).queue.head);
+                let waiting = |side| symbol.stops.best(side).map(|level| symbol.stops.level(level).queue.head);
+                in_book(Side::Buy)
+                    .or_else(|| in_book(Side::Sell))
+                    .or_else(|| waiting(Side::Buy))
+                    .or_else(|| waiting(Side::Sell))
+            }
             Task::Session { session, before } => {
                 let slot = self.sessions.get(session)?.head;
                 (slot != crate::orders::NIL && self.orders.get(slot).id < *before).then_some(slot)

@@ -2,12 +2,12 @@
 
 use crate::dedupe::Known;
 use crate::engine::Engine;
-use crate::orders::NIL;
+use crate::orders::{NIL, Place};
 use crate::pending::Task;
 use ringbook_wire::message::{Amend, Cancel, CancelAll, Continue, Message, NewOrder, SetStatus, SetSymbol, name_of};
 use ringbook_wire::{
     AccountId, Amount, AssetId, ClientOrderId, KeyId, OrderId, OrderState, OrderType, Price, Qty, Role, SessionId,
-    Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs,
+    Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs, TriggerDirection,
 };
 
 /// A wallet.
@@ -46,6 +46,10 @@ pub struct OrderView {
     pub fee: Amount,
     pub hold: Amount,
     pub send_time: TimestampNs,
+    pub trigger: Price,
+    pub direction: Option<TriggerDirection>,
+    pub display: Qty,
+    pub expire_at: TimestampNs,
 }
 
 /// A symbol's definition, as far as followers need it.
@@ -209,6 +213,7 @@ impl Engine {
             match self.work.front().map(|work| work.task) {
                 Some(Task::Taker { slot }) => self.orders.get(slot).symbol,
                 Some(Task::CancelAll { only, .. }) => only.unwrap_or(SymbolId(0)),
+                Some(Task::Stops { symbol } | Task::Uncross { symbol, .. } | Task::Close { symbol }) => symbol,
                 _ => SymbolId(0),
             }
         } else {
@@ -233,7 +238,7 @@ impl Engine {
             time_in_force: order.time_in_force,
             stp: order.stp,
             flags: order.flags,
-            state: if order.filled.0 > 0 { OrderState::PartiallyFilled } else { OrderState::New },
+            state: order.open_state(),
             price: order.price,
             quantity: order.quantity,
             remaining: order.remaining,
@@ -244,6 +249,10 @@ impl Engine {
             fee: order.fee,
             hold: order.hold,
             send_time: order.send_time,
+            trigger: if order.place == Place::Waiting { order.trigger } else { Price::ZERO },
+            direction: order.direction.filter(|_| order.place == Place::Waiting),
+            display: order.display,
+            expire_at: order.expire_at,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::engine::{Engine, MAX_EVENT_BYTES, MIN_EVENT_BYTES, RULES_VERSION, Set
 use crate::image::{AccountImage, Image, OrderImage, RingImage, SymbolImage, WorkImage};
 use crate::keys::{Key, MAX_KEY};
 use crate::money::FeeTerms;
-use crate::orders::{Links, NIL, Order};
+use crate::orders::{Links, NIL, Order, Place};
 use crate::pending::{Cause, Task, Work};
 use crate::symbols::{Asset, MAX_ID, Terms};
 use ringbook_event::Origin;
@@ -15,7 +15,7 @@ use ringbook_wire::message::MessageType;
 use ringbook_wire::{
     AccountId, Amount, AssetId, ClientOrderId, EndReason, FeeModel, KeyId, MAX_AMOUNT, OrderId, OrderState, OrderType,
     Price, Qty, RATE_ONE, Rate, Role, Sequence, SessionId, Side, StpMode, SymbolId, SymbolKind, SymbolStatus,
-    TimeInForce, TimestampNs,
+    TimeInForce, TimestampNs, TriggerDirection,
 };
 
 /// An image that is not a state.
@@ -100,9 +100,19 @@ impl Engine {
         // Lists go by acceptance, queues by queue sequence: two passes.
         let mut resting = Vec::new();
         for order in &image.orders {
-            let slot = self.restore_order(order)?;
-            if order.resting == 1 {
-                resting.push((order.queue_sequence, slot));
+            let (slot, place) = self.restore_order(order)?;
+            match place {
+                Place::Book => resting.push((order.queue_sequence, slot)),
+                Place::Waiting => {
+                    let Order { symbol, trigger, .. } = *self.orders.get(slot);
+                    let symbol = self.symbols.at_mut(symbol);
+                    symbol.stops.widen(&mut self.orders, trigger);
+                    symbol.stops.join(&mut self.orders, slot);
+                }
+                Place::Working | Place::Fired => self.orders.get_mut(slot).place = place,
+            }
+            if order.listed == 1 {
+                self.list(slot);
             }
         }
         resting.sort_unstable();
@@ -110,6 +120,13 @@ impl Engine {
             let Order { symbol, price, .. } = *self.orders.get(slot);
             self.symbols.at_mut(symbol).book.widen(&mut self.orders, price);
             self.symbols.at_mut(symbol).book.join(&mut self.orders, slot);
+        }
+        for &id in &image.fired {
+            let slot = match self.dedupe.find_order(OrderId(id)) {
+                Some(crate::dedupe::Known::Open(slot)) if self.orders.get(slot).place == Place::Fired => slot,
+                _ => return Err(format!("fired order {id}")),
+            };
+            self.fired.push_back(slot);
         }
         for entry in &image.ring {
             self.restore_entry(entry)?;
@@ -179,7 +196,7 @@ impl Engine {
         Ok(())
     }
 
-    fn restore_order(&mut self, o: &OrderImage) -> Checked<u32> {
+    fn restore_order(&mut self, o: &OrderImage) -> Checked<(u32, Place)> {
         let what = format!("order {}", o.order);
         let account = known(&format!("account of {what}"), self.accounts.find(AccountId(o.account)))?;
         let symbol = known(&format!("symbol of {what}"), self.symbols.get(SymbolId(o.symbol)))?;
@@ -190,7 +207,17 @@ impl Engine {
         let bounded = crate::money::value(Price(o.price.max(0)), Qty(o.remaining.max(0)), terms.k).is_some()
             && o.remaining.checked_mul(terms.base_lot.0).is_some();
         let carry = (0..RATE_ONE).contains(&o.carry);
-        if o.order == 0 || !bounded || parts != i128::from(o.quantity) || !carry || o.resting == 1 && !in_book {
+        let place = known("an order's place", Place::from_code(o.place))?;
+        let direction = match o.trigger_direction {
+            0 => None,
+            code => Some(known("a trigger direction", TriggerDirection::from_code(code))?),
+        };
+        let placed = match place {
+            Place::Book => in_book && (1..=o.remaining).contains(&o.shown),
+            Place::Waiting => direction.is_some() && (1..=MAX_AMOUNT).contains(&o.trigger) && o.price >= 0,
+            Place::Working | Place::Fired => true,
+        };
+        if o.order == 0 || !bounded || parts != i128::from(o.quantity) || !carry || !placed || o.display < 0 {
             return Err(format!("{what} is not consistent"));
         }
         let model = known("a fee model", FeeModel::from_code(o.fee_model))?;
@@ -207,7 +234,10 @@ impl Engine {
             order_type: known("an order type", OrderType::from_code(o.order_type))?,
             time_in_force: known("a time in force", TimeInForce::from_code(o.time_in_force))?,
             flags: o.flags,
-            resting: false,
+            shown: Qty(o.shown),
+            place: Place::Working,
+            by_budget: o.by_budget == 1,
+            direction,
             listed: false,
             hold: Amount(o.hold),
             carry: o.carry,
@@ -226,6 +256,10 @@ impl Engine {
             queue_sequence: o.queue_sequence,
             of_account: Links::NONE,
             of_session: Links::NONE,
+            trigger: Price(o.trigger),
+            display: Qty(o.display),
+            expire_at: TimestampNs(o.expire_at),
+            heap: NIL,
         };
         let (client_id, id) = (order.client_id, order.id);
         if self.dedupe.find_client(&self.orders, account, client_id).is_some() || self.dedupe.find_order(id).is_some() {
@@ -233,10 +267,7 @@ impl Engine {
         }
         let slot = self.orders.add(order);
         self.dedupe.open(account, client_id, id, slot);
-        if o.listed == 1 {
-            self.list(slot);
-        }
-        Ok(slot)
+        Ok((slot, place))
     }
 
     fn restore_entry(&mut self, r: &RingImage) -> Checked<()> {
@@ -292,6 +323,20 @@ impl Engine {
                 before: OrderId(w.e),
             },
             3 => Task::Session { session: SessionId(w.a), before: OrderId(w.e) },
+            4 => Task::Expire { until: TimestampNs(w.a) },
+            5..=7 => {
+                let symbol = SymbolId(id(w.a)?);
+                known("the symbol of pending work", self.symbols.get(symbol))?;
+                match w.task {
+                    5 => Task::Stops { symbol },
+                    6 => Task::Uncross {
+                        symbol,
+                        price: Price(w.b as i64),
+                        left: i128::from(w.c) | i128::from(w.d as i64) << 64,
+                    },
+                    _ => Task::Close { symbol },
+                }
+            }
             _ => return Err("a task of pending work".into()),
         };
         Ok(Work { cause, task })

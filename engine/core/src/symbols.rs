@@ -3,7 +3,7 @@
 //! Invariants (DOMAIN §1): `max_price · max_qty · K ≤ 2^62` and `max_qty · base_lot ≤ 2^62`; K and base_lot at least 1;
 //! what a value depends on (scale, base, quote, base_lot, K, kind, fee model) never changes.
 
-use crate::book::Book;
+use crate::book::{LimitBook, StopBook};
 use crate::money::FeeTerms;
 use ringbook_wire::message::{SetSymbol, name_of};
 use ringbook_wire::{
@@ -55,7 +55,9 @@ pub struct Symbol {
     pub status: SymbolStatus,
     /// Price of the last trade; 0 before the first.
     pub last: Price,
-    pub book: Book,
+    pub book: LimitBook,
+    /// Orders that wait for their trigger.
+    pub stops: StopBook,
 }
 
 impl Symbol {
@@ -129,8 +131,8 @@ impl Symbols {
 
     /// Adds a symbol that was checked.
     pub fn add(&mut self, id: SymbolId, terms: Terms, status: SymbolStatus, last: Price) {
-        let book = Book::new(terms.max_price);
-        set(&mut self.symbols, id.0, Symbol { id, terms, status, last, book });
+        let (book, stops) = (LimitBook::new(terms.max_price), StopBook::new(terms.max_price));
+        set(&mut self.symbols, id.0, Symbol { id, terms, status, last, book, stops });
     }
 
     /// The terms in a message, if they are consistent in themselves and with the assets; `None` is BAD_CONFIG.
