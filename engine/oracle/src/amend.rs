@@ -1,16 +1,18 @@
 //! AMEND (DOMAIN §4.1, EVENTS "CANCEL, AMEND, CANCEL_ALL"), and how an order is named.
 //!
-//! Invariants: nothing changes on refusal; id, carry, fills and rates stay; only less at the same price keeps the place.
+//! Invariants: nothing changes on refusal; id, carry, fills and rates stay; only less at the same price keeps the place, and
+//! an untriggered order keeps its rank.
 
 use crate::Oracle;
+use crate::checks::{check_band, check_price_range, check_quantity, check_value, reference};
 use crate::dedupe::replayed_entry;
-use crate::money::{narrow, need_of, within};
-use crate::new_order::{check_band, check_notional, check_price_range};
-use crate::state::Order;
+use crate::money::{BOUND, narrow, need_of, value, within};
+use crate::state::{Order, Symbol, Trigger};
 use ringbook_event::{Amended, Origin, Record, Replayed};
 use ringbook_wire::message::{self, MessageType};
 use ringbook_wire::{
-    AccountId, Amount, ClientOrderId, OrderId, OrderState, Price, Qty, RejectCode, Role, SymbolId, SymbolStatus,
+    AccountId, Amount, ClientOrderId, FeeModel, OrderId, OrderType, Price, Qty, RejectCode, Role, SymbolId,
+    SymbolStatus,
 };
 
 /// What an AMEND makes of an order.
@@ -19,6 +21,8 @@ struct Change {
     price: i128,
     /// New total: `orig − cut`.
     total: i128,
+    /// Of an untriggered order.
+    trigger: Option<Trigger>,
     /// Leaves its queue.
     anew: bool,
 }
@@ -59,7 +63,7 @@ impl Oracle {
 
     pub(crate) fn amend(&mut self, origin: Origin, m: &message::Amend) -> Result<(), RejectCode> {
         let unnamed = m.order.0 == 0 && m.client_id == ClientOrderId::NONE;
-        if unnamed || m.reserved != 0 || m.price.0 < 0 || m.quantity.0 < 0 || m.trigger.0 != 0 {
+        if unnamed || m.reserved != 0 || m.price.0 < 0 || m.quantity.0 < 0 || m.trigger.0 < 0 {
             return Err(RejectCode::BadRequest);
         }
         self.authorise(origin, Some(m.account.0), &[Role::Trade])?;
@@ -80,30 +84,60 @@ impl Oracle {
         Ok(())
     }
 
-    /// 106 to 403.
+    /// 100 (what this order does not have) to 403.
     fn check_amend(&self, order: &Order, m: &message::Amend) -> Result<Change, RejectCode> {
+        let has_no_limit = order.order_type == OrderType::StopMarket;
+        let misses = (order.trigger.is_none() && m.trigger.0 != 0)
+            || (has_no_limit && m.price.0 != 0)
+            || (order.by_budget && m.quantity.0 != 0);
+        if misses {
+            return Err(RejectCode::BadRequest);
+        }
         let symbol = &self.symbols[&order.symbol];
         let total_before = order.orig - order.cut;
         let price = if m.price.0 == 0 { order.price } else { i128::from(m.price.0) };
         let total = if m.quantity.0 == 0 { total_before } else { i128::from(m.quantity.0) };
-        let anew = price != order.price || total > total_before;
+        let trigger = order.trigger.map(|trigger| match m.trigger.0 {
+            0 => trigger,
+            price => Trigger { price: i128::from(price), ..trigger },
+        });
+        let anew = order.trigger.is_none() && (price != order.price || total > total_before);
         let remaining = total - order.filled - order.prevented;
 
-        if symbol.status != SymbolStatus::Trading {
+        let open = match symbol.status {
+            SymbolStatus::Trading => true,
+            SymbolStatus::PreOpen => !(anew && order.post_only),
+            SymbolStatus::Halted | SymbolStatus::CancelOnly | SymbolStatus::Closed => false,
+        };
+        if !open {
             return Err(RejectCode::SymbolStatus);
         }
-        check_price_range(symbol, price)?;
+        if !has_no_limit {
+            check_price_range(symbol, price)?;
+            check_lot_fee(symbol, order, price)?;
+        }
+        if let Some(trigger) = trigger {
+            check_price_range(symbol, trigger.price)?;
+        }
         if anew {
             check_band(symbol, order.side, price)?;
         }
-        if total < symbol.min_quantity || total > symbol.max_quantity {
-            return Err(RejectCode::QtyRange);
+        if order.by_budget {
+            check_value(symbol, order.hold)?;
+        } else {
+            check_quantity(symbol, order.order_type, total)?;
+            if order.orig + (total - total_before).max(0) > BOUND {
+                return Err(RejectCode::QtyRange);
+            }
+            check_total_fee(symbol, order, total)?;
+            if let Some(price) = reference(symbol, order.order_type, price, trigger) {
+                check_value(symbol, value(symbol, price, total))?;
+            }
         }
-        if order.orig + (total - total_before).max(0) > 1 << 62 {
-            return Err(RejectCode::QtyRange);
+        if trigger != order.trigger && trigger.is_some_and(|trigger| trigger.holds(symbol.last)) {
+            return Err(RejectCode::TriggerImmediate);
         }
-        check_notional(symbol, price, total)?;
-        let more = need_of(symbol, order, price, remaining) - order.hold;
+        let more = if order.by_budget { 0 } else { need_of(symbol, order, price, remaining) - order.hold };
         if more > 0 && more > self.available(order.account, order.hold_asset(symbol)) {
             return Err(RejectCode::InsufficientBalance);
         }
@@ -111,13 +145,13 @@ impl Oracle {
         if anew && order.post_only && best.is_some_and(|best| within(order.side, best, price)) {
             return Err(RejectCode::PostOnlyCross);
         }
-        if remaining <= 0 {
+        if remaining <= 0 && !order.by_budget {
             return Err(RejectCode::AmendQty);
         }
-        if price == order.price && total == total_before {
+        if price == order.price && total == total_before && trigger == order.trigger {
             return Err(RejectCode::AmendNothing);
         }
-        Ok(Change { order: order.id, price, total, anew })
+        Ok(Change { order: order.id, price, total, trigger, anew })
     }
 
     fn apply_amend(&mut self, change: &Change) {
@@ -129,23 +163,26 @@ impl Oracle {
             order.cut += total_before - change.total;
         }
         order.price = change.price;
+        order.trigger = change.trigger;
         order.remaining = change.total - order.filled - order.prevented;
+        order.shown = order.shown.min(order.remaining);
         if change.anew {
             order.queue = None;
+            order.shown = 0;
         }
-        self.hold_what_is_needed(change.order);
+        let (symbol, by_budget) = (order.symbol, order.by_budget);
+        if !by_budget {
+            self.hold_what_is_needed(change.order);
+        }
         self.push_amended(change);
         if !change.anew {
             return;
         }
-        self.match_taker(change.order);
-        let Some(order) = self.orders.get(&change.order) else {
-            return;
-        };
-        if order.remaining == 0 {
-            self.end_order(change.order, OrderState::Filled, None);
-        } else {
+        if self.symbols[&symbol].status == SymbolStatus::PreOpen {
             self.join_queue(change.order);
+        } else {
+            self.execute(change.order);
+            self.run_stops(symbol);
         }
     }
 
@@ -163,9 +200,23 @@ impl Oracle {
                 symbol: SymbolId(order.symbol),
                 reserved: 0,
                 cut: Qty(narrow(order.cut)),
-                trigger: Price::ZERO,
+                trigger: Price(order.trigger.map_or(0, |trigger| narrow(trigger.price))),
             }
             .into(),
         );
     }
+}
+
+/// 200 of a fee per lot that was copied at acceptance: it stays below the value of a lot.
+fn check_lot_fee(symbol: &Symbol, order: &Order, price: i128) -> Result<(), RejectCode> {
+    let is_per_lot = symbol.fee_model == FeeModel::PerLot;
+    let fee = order.taker.abs().max(order.maker.abs());
+    if is_per_lot && fee >= value(symbol, price, 1) { Err(RejectCode::PriceRange) } else { Ok(()) }
+}
+
+/// 202 of a fee per lot that was copied at acceptance: its product with the total stays within the bound.
+fn check_total_fee(symbol: &Symbol, order: &Order, total: i128) -> Result<(), RejectCode> {
+    let is_per_lot = symbol.fee_model == FeeModel::PerLot;
+    let fee = order.taker.abs().max(order.maker.abs());
+    if is_per_lot && fee * total > BOUND { Err(RejectCode::QtyRange) } else { Ok(()) }
 }

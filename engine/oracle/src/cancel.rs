@@ -25,6 +25,7 @@ impl Oracle {
         match self.find_order(m.account, m.order, m.client_id, MessageType::Cancel) {
             Named::Over(replayed) => self.events.push(replayed.into()),
             Named::Unknown => return Err(RejectCode::UnknownOrder),
+            // A CLOSED symbol has no open order here: its ending is one part.
             Named::Open(id) => self.cancel_order(id, EndReason::User),
         }
         Ok(())
@@ -96,7 +97,7 @@ impl Oracle {
             Some(MessageType::Deposit | MessageType::Withdraw) => self.quarantine_money(m),
             _ => {}
         }
-        if m.halt == 1 && self.symbols.contains_key(&m.symbol.0) {
+        if m.halt == 1 && self.symbols.get(&m.symbol.0).is_some_and(|symbol| symbol.status != SymbolStatus::Closed) {
             self.change_status(m.symbol.0, SymbolStatus::Halted);
         }
         self.push_handled(MessageType::Quarantine, m.account.0, 0, 0);

@@ -4,7 +4,7 @@
 
 use crate::Oracle;
 use crate::money::{BOUND, R, need_of};
-use ringbook_wire::{AccountId, OrderType, Side, StpMode, TimeInForce};
+use ringbook_wire::{AccountId, OrderType, Side, StpMode, SymbolStatus, TimeInForce};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Oracle {
@@ -34,34 +34,52 @@ impl Oracle {
         }
     }
 
-    /// 2: quantities and carry of every open order; only what may rest rests, and it holds what it needs.
+    /// 2: quantities and carry of every open order; it holds what it needs, and it is not due.
     fn check_orders(&self) {
         for order in self.orders.values() {
             let id = order.id;
             let parts = order.filled + order.prevented + order.cut + order.remaining;
             assert_eq!(order.orig, parts, "2: identity of order {id}");
             assert!((0..R).contains(&order.carry), "2: carry of order {id}");
-            assert!(
-                order.remaining > 0 && order.filled >= 0 && order.prevented >= 0 && order.cut >= 0,
-                "2: order {id}"
-            );
-            assert!(order.order_type == OrderType::Limit && order.time_in_force == TimeInForce::Gtc, "2: {id} rests");
-            assert!(order.queue.is_some() && order.stp != StpMode::Default, "2: {id} rests");
+            assert!(order.filled >= 0 && order.prevented >= 0 && order.cut >= 0, "2: order {id}");
+            assert!(order.stp != StpMode::Default, "2: order {id} has no mode");
+            assert!(order.expire_at == 0 || order.expire_at > self.now, "order {id} is due");
+            assert_eq!(order.expire_at != 0, order.time_in_force == TimeInForce::Gtd, "order {id}");
             let symbol = &self.symbols[&order.symbol];
-            assert_eq!(order.hold, need_of(symbol, order, order.price, order.remaining), "2: hold of order {id}");
+            assert!(symbol.status != SymbolStatus::Closed, "order {id} of a closed symbol");
+            match order.trigger {
+                Some(trigger) => {
+                    assert!(matches!(order.order_type, OrderType::StopLimit | OrderType::StopMarket), "{id} waits");
+                    assert!(order.queue.is_none() && order.shown == 0 && order.filled == 0, "{id} waits");
+                    assert!(!trigger.holds(symbol.last), "the condition of order {id} holds");
+                }
+                None => {
+                    let may_rest = matches!(order.time_in_force, TimeInForce::Gtc | TimeInForce::Gtd);
+                    assert!(order.order_type == OrderType::Limit && may_rest && order.queue.is_some(), "{id} rests");
+                    assert!(0 < order.shown && order.shown <= order.remaining, "3: shown part of order {id}");
+                    assert!(order.display == 0 || order.shown <= order.display, "3: shown part of order {id}");
+                    assert!(order.display != 0 || order.shown == order.remaining, "3: shown part of order {id}");
+                }
+            }
+            if order.by_budget {
+                assert!(order.trigger.is_some() && order.hold > 0 && order.orig == 0, "2: budget of order {id}");
+            } else {
+                assert!(order.remaining > 0, "2: order {id}");
+                assert_eq!(order.hold, need_of(symbol, order, order.price, order.remaining), "2: hold of order {id}");
+            }
         }
     }
 
-    /// 3: no book is crossed (in no status, as nothing rests but by matching); queue numbers are unique.
+    /// 3: no book is crossed in TRADING; queue numbers are unique.
     fn check_books(&self) {
-        for &symbol in self.symbols.keys() {
-            let (bids, asks) = self.book(symbol);
-            if let (Some(bid), Some(ask)) = (bids.first(), asks.first()) {
-                assert!(bid.0 < ask.0, "3: book of symbol {symbol} is crossed: {} and {}", bid.0, ask.0);
+        for (&id, symbol) in &self.symbols {
+            let (bids, asks) = self.book(id);
+            if let (Some(bid), Some(ask), SymbolStatus::Trading) = (bids.first(), asks.first(), symbol.status) {
+                assert!(bid.0 < ask.0, "3: book of symbol {id} is crossed: {} and {}", bid.0, ask.0);
             }
         }
-        let queue: BTreeSet<_> = self.orders.values().map(|order| order.queue).collect();
-        assert_eq!(queue.len(), self.orders.len(), "3: two orders with one place");
+        let places: Vec<u64> = self.orders.values().filter_map(|order| order.queue).collect();
+        assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), places.len(), "3: two orders with one place");
     }
 
     /// 11: the sum of an asset over all accounts is 0; its net supply is within its bound.

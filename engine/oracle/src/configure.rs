@@ -1,28 +1,22 @@
-//! SET_ASSET, SET_SYMBOL, SET_ACCOUNT, SET_KEY, SET_STATUS (DOMAIN §1, §2; EVENTS "Configuration").
+//! SET_ASSET, SET_SYMBOL, SET_ACCOUNT, SET_KEY (DOMAIN §1, §2; EVENTS "Configuration").
 //!
 //! Invariants: what EVENTS calls fixed never changes; no name is used twice; every stored symbol obeys the bounds.
 
 use crate::Oracle;
 use crate::money::{BOUND, R};
 use crate::state::{Account, Asset, Key, Symbol};
-use ringbook_event::{Origin, Record, Status};
+use ringbook_event::Origin;
 use ringbook_wire::message::{self, MessageType, name_of};
 use ringbook_wire::{AccountId, FeeModel, RejectCode, Role, StpMode, SymbolKind, SymbolStatus};
 
 /// Refuses with 603 unless `consistent`.
-fn require(consistent: bool) -> Result<(), RejectCode> {
+pub fn require(consistent: bool) -> Result<(), RejectCode> {
     if consistent { Ok(()) } else { Err(RejectCode::BadConfig) }
 }
 
 /// Refuses with 100 unless all reserved bytes are 0.
-fn require_zero(reserved_are_zero: bool) -> Result<(), RejectCode> {
+pub fn require_zero(reserved_are_zero: bool) -> Result<(), RejectCode> {
     if reserved_are_zero { Ok(()) } else { Err(RejectCode::BadRequest) }
-}
-
-/// The statuses that this rules version knows.
-fn usable_status(code: u8) -> Option<SymbolStatus> {
-    SymbolStatus::from_code(code)
-        .filter(|status| matches!(status, SymbolStatus::Trading | SymbolStatus::Halted | SymbolStatus::CancelOnly))
 }
 
 /// Whether a product of positive numbers is at most 2^62.
@@ -76,7 +70,7 @@ impl Oracle {
         let stp = StpMode::from_code(m.stp).filter(|&stp| stp != StpMode::Default).ok_or(bad)?;
         let status = match known {
             Some(known) => known.status,
-            None => usable_status(m.status).ok_or(bad)?,
+            None => SymbolStatus::from_code(m.status).filter(|&status| status != SymbolStatus::Closed).ok_or(bad)?,
         };
         let symbol = Symbol {
             name: m.name,
@@ -97,6 +91,7 @@ impl Oracle {
             taker: i128::from(m.taker.0),
             maker: i128::from(m.maker.0),
             max_open_orders: m.max_open_orders,
+            max_trigger_orders: m.max_trigger_orders,
             stp,
             status,
             last: known.and_then(|known| known.last),
@@ -126,24 +121,6 @@ impl Oracle {
         self.keys.insert(m.key.0, Key { role, revoked: m.revoked == 1, first_account, last_account });
         self.push_config(MessageType::SetKey, m.key.0);
         Ok(())
-    }
-
-    pub(crate) fn set_status(&mut self, origin: Origin, m: &message::SetStatus) -> Result<(), RejectCode> {
-        require_zero(m.reserved == [0; 3])?;
-        self.authorise(origin, None, &[Role::Admin])?;
-        if !self.symbols.contains_key(&m.symbol.0) {
-            return Err(RejectCode::UnknownSymbol);
-        }
-        let status = usable_status(m.status).ok_or(RejectCode::BadConfig)?;
-        self.change_status(m.symbol.0, status);
-        Ok(())
-    }
-
-    /// STATUS, also if it is the same.
-    pub(crate) fn change_status(&mut self, id: u32, status: SymbolStatus) {
-        let symbol = self.symbols.get_mut(&id).expect("the caller looked it up");
-        let before = std::mem::replace(&mut symbol.status, status);
-        self.events.push(Status { header: Status::header(status.code(), before.code(), id), reserved: 0 }.into());
     }
 }
 

@@ -3,7 +3,8 @@
 //! [`Oracle`] is the rule book read aloud: plain maps, full scans, `i128`. Beside it lie what a comparison needs: an
 //! [`Exchange`] trait, the worked [`examples`], a [`generate`]d stream of nasty commands and one-line [`text`].
 //!
-//! Scope: spot; limit, market, cancel, amend, cancel-all, session-down, money commands, configuration, quarantine.
+//! Scope: spot; limit, market, budget, stop and iceberg orders, GTD, cancel, amend, cancel-all, session-down, auctions,
+//! money commands, configuration, quarantine.
 //!
 //! Invariants:
 //! 1. Nothing here is shared with the engine but the messages and the event records.
@@ -13,11 +14,15 @@
 #![forbid(unsafe_code)]
 
 mod amend;
+mod auction;
 mod cancel;
 mod check;
+mod checks;
 mod configure;
 mod dedupe;
 pub mod examples;
+mod execute;
+mod expiry;
 mod funds;
 pub mod generate;
 mod matching;
@@ -26,6 +31,8 @@ mod new_order;
 mod oracle;
 pub mod scenario;
 mod state;
+mod status;
+mod stops;
 pub mod text;
 
 pub use oracle::{Levels, Oracle};

@@ -1,15 +1,26 @@
-//! The loop of DOMAIN §5.2: one taker against a book; trades, self-trade prevention, and how an order ends.
+//! The loop of DOMAIN §5.2: one taker against a book; trades, new slices, self-trade prevention, and how an order ends.
 //!
 //! Invariants: the trade price is the maker's; quote out of the buyer = quote to the seller + both fees; after every
 //! change of an open order's remainder its hold is `need` (DOMAIN §3.4); what has ended holds nothing.
 
 use crate::Oracle;
-use crate::money::{fee_and_carry, narrow, need_of, value, within};
+use crate::money::{affordable, fee_and_carry, narrow, need_of, value, within};
 use crate::state::{Order, Symbol};
-use ringbook_event::{Done, Expired, Prevented, Record, Trade};
+use ringbook_event::{Done, Expired, Prevented, Record, Refreshed, Trade};
 use ringbook_wire::{
     AccountId, Amount, ClientOrderId, EndReason, OrderId, OrderState, Price, Qty, Side, StpMode, SymbolId, TradeId,
 };
+
+/// Two orders that meet.
+#[derive(Clone, Copy)]
+pub struct Match {
+    pub taker: u64,
+    pub maker: u64,
+    pub price: i128,
+    pub quantity: i128,
+    /// 1: taker and maker; 2: uncross.
+    pub role: u8,
+}
 
 impl Oracle {
     /// Same account, or same group that is not 0 (DOMAIN §4.1).
@@ -18,49 +29,56 @@ impl Oracle {
         a.account == b.account || (group_a != 0 && group_a == group_b)
     }
 
-    /// Matches a taker until it is filled, ended by STP, or meets nothing within its limit.
+    /// Matches a taker until it is filled, ended by STP, cannot pay a lot, or meets nothing within its limit.
     pub(crate) fn match_taker(&mut self, taker_id: u64) {
         while let Some(taker) = self.orders.get(&taker_id) {
             let Some(maker) = self.first_in_line(taker.symbol, taker.side.opposite()) else {
                 break;
             };
-            if taker.remaining == 0 || !within(taker.side, maker.price, taker.price) {
+            let is_used_up = if taker.by_budget { taker.hold == 0 } else { taker.remaining == 0 };
+            if is_used_up || !within(taker.side, maker.price, taker.price) {
                 break;
             }
-            let maker_id = maker.id;
             if taker.stp != StpMode::None && self.same_owner(taker, maker) {
-                self.prevent(taker_id, maker_id);
-            } else {
-                self.trade(taker_id, maker_id);
+                self.prevent(taker_id, maker.id);
+                continue;
             }
+            let wanted = if taker.by_budget {
+                affordable(&self.symbols[&taker.symbol], taker.taker, maker.price, taker.hold, taker.carry)
+            } else {
+                taker.remaining
+            };
+            let (maker, price, quantity) = (maker.id, maker.price, wanted.min(maker.shown));
+            if quantity == 0 {
+                break;
+            }
+            let rates = (taker.taker, self.orders[&maker].maker);
+            self.trade(Match { taker: taker_id, maker, price, quantity, role: 1 }, rates);
+            self.end_or_refresh(maker);
         }
     }
 
-    /// One match: settles maker, then taker; TRADE; DONE of the maker if nothing of it is left.
-    fn trade(&mut self, taker_id: u64, maker_id: u64) {
-        let symbol_id = self.orders[&taker_id].symbol;
-        let price = self.orders[&maker_id].price;
-        let quantity = self.orders[&taker_id].remaining.min(self.orders[&maker_id].remaining);
-        assert!(quantity > 0, "a match is of at least one lot");
-        let maker_rate = self.orders[&maker_id].maker;
-        let taker_rate = self.orders[&taker_id].taker;
-        let maker_fee = self.settle(maker_id, price, quantity, maker_rate);
-        let taker_fee = self.settle(taker_id, price, quantity, taker_rate);
+    /// One match: settles maker, then taker, at the rates of (taker, maker); TRADE.
+    pub(crate) fn trade(&mut self, m: Match, rates: (i128, i128)) {
+        assert!(m.quantity > 0, "a match is of at least one lot");
+        let symbol_id = self.orders[&m.taker].symbol;
+        let maker_fee = self.settle(m.maker, m.price, m.quantity, rates.1);
+        let taker_fee = self.settle(m.taker, m.price, m.quantity, rates.0);
         let symbol = self.symbols.get_mut(&symbol_id).expect("an order's symbol exists");
-        symbol.last = Some(price);
+        symbol.last = Some(m.price);
         let quote = symbol.quote;
         self.wallet(AccountId::FEES.0, quote).available += maker_fee + taker_fee;
 
         self.last_trade += 1;
-        let (taker, maker) = (&self.orders[&taker_id], &self.orders[&maker_id]);
+        let (taker, maker) = (&self.orders[&m.taker], &self.orders[&m.maker]);
         self.events.push(
             Trade {
-                header: Trade::header(taker.side.code(), 1, symbol_id),
+                header: Trade::header(taker.side.code(), m.role, symbol_id),
                 trade: TradeId(self.last_trade),
-                price: Price(narrow(price)),
-                quantity: Qty(narrow(quantity)),
-                taker_order: OrderId(taker_id),
-                maker_order: OrderId(maker_id),
+                price: Price(narrow(m.price)),
+                quantity: Qty(narrow(m.quantity)),
+                taker_order: OrderId(taker.id),
+                maker_order: OrderId(maker.id),
                 taker_account: AccountId(taker.account),
                 maker_account: AccountId(maker.account),
                 taker_fee: Amount(narrow(taker_fee)),
@@ -74,9 +92,35 @@ impl Oracle {
             }
             .into(),
         );
-        if self.orders[&maker_id].remaining == 0 {
-            self.end_order(maker_id, OrderState::Filled, None);
+    }
+
+    /// After a fill of a resting order: DONE if nothing of it is left, a new slice if only hidden lots are.
+    pub(crate) fn end_or_refresh(&mut self, id: u64) {
+        if self.orders[&id].remaining == 0 {
+            self.end_order(id, OrderState::Filled, None);
+        } else {
+            self.refresh_if_used_up(id);
         }
+    }
+
+    /// REFRESHED and a place at the end of the queue, if nothing of the order is shown any more.
+    fn refresh_if_used_up(&mut self, id: u64) {
+        if self.orders[&id].shown > 0 {
+            return;
+        }
+        self.join_queue(id);
+        let order = &self.orders[&id];
+        self.events.push(
+            Refreshed {
+                header: Refreshed::header(order.side.code(), 0, order.account),
+                order: OrderId(id),
+                symbol: SymbolId(order.symbol),
+                reserved: 0,
+                shown: Qty(narrow(order.shown)),
+                remaining: Qty(narrow(order.remaining)),
+            }
+            .into(),
+        );
     }
 
     /// One side of a fill (DOMAIN §3.3, §3.4). Returns its fee.
@@ -86,20 +130,27 @@ impl Oracle {
         assert!(within(order.side, price, order.price), "a fill is within the order's limit");
         let value = value(&symbol, price, quantity);
         let (fee, carry) = fee_and_carry(&symbol, rate, value, quantity, order.carry);
-        let remaining = order.remaining - quantity;
-        let after = Order {
+        let mut after = Order {
             filled: order.filled + quantity,
-            remaining,
             cost: order.cost + value,
             fee: order.fee + fee,
             carry,
             ..order.clone()
         };
-        let hold = need_of(&symbol, &after, order.price, remaining);
+        if order.by_budget {
+            after.orig += quantity;
+            after.hold = order.hold - value - fee;
+        } else {
+            after.remaining -= quantity;
+            after.hold = need_of(&symbol, &after, order.price, after.remaining);
+        }
+        if order.queue.is_some() {
+            after.shown -= quantity;
+        }
         match order.side {
             Side::Buy => {
                 let spent = value + fee;
-                let release = order.hold - spent - hold;
+                let release = order.hold - spent - after.hold;
                 assert!(release >= 0, "a buy's hold covers what it spends (DOMAIN §3.4)");
                 let quote = self.wallet(order.account, symbol.quote);
                 quote.held -= spent + release;
@@ -111,7 +162,7 @@ impl Oracle {
                 self.wallet(order.account, symbol.quote).available += value - fee;
             }
         }
-        self.orders.insert(id, Order { hold, ..after });
+        self.orders.insert(id, after);
         fee
     }
 
@@ -119,14 +170,16 @@ impl Oracle {
     fn prevent(&mut self, taker_id: u64, maker_id: u64) {
         let (taker, maker) = (&self.orders[&taker_id], &self.orders[&maker_id]);
         let mode = taker.stp;
-        let smaller = taker.remaining.min(maker.remaining);
-        let (taker_loses, maker_loses) = match mode {
-            StpMode::CancelTaker => (taker.remaining, 0),
-            StpMode::CancelMaker => (0, maker.remaining),
-            StpMode::CancelBoth => (taker.remaining, maker.remaining),
-            StpMode::Decrement => (smaller, smaller),
+        let smaller = taker.remaining.min(maker.shown);
+        // None: that order loses nothing. A budget order loses 0 lots and ends all the same.
+        let (taker_part, maker_part) = match mode {
+            StpMode::CancelTaker => (Some(taker.remaining), None),
+            StpMode::CancelMaker => (None, Some(maker.remaining)),
+            StpMode::CancelBoth => (Some(taker.remaining), Some(maker.remaining)),
+            StpMode::Decrement => (Some(smaller), Some(smaller)),
             StpMode::None | StpMode::Default => unreachable!("no prevention in this mode"),
         };
+        let (taker_loses, maker_loses) = (taker_part.unwrap_or(0), maker_part.unwrap_or(0));
         self.events.push(
             Prevented {
                 header: Prevented::header(mode.code(), 0, taker.symbol),
@@ -141,8 +194,12 @@ impl Oracle {
             }
             .into(),
         );
-        self.lose(maker_id, maker_loses);
-        self.lose(taker_id, taker_loses);
+        if let Some(lots) = maker_part {
+            self.lose(maker_id, lots);
+        }
+        if let Some(lots) = taker_part {
+            self.lose(taker_id, lots);
+        }
     }
 
     /// Takes lots off an order without a trade. If nothing remains it ends, and all that it held goes back then.
@@ -152,8 +209,15 @@ impl Oracle {
         order.remaining -= lots;
         if order.remaining == 0 {
             self.end_order(id, OrderState::ExpiredStp, Some(EndReason::Stp));
-        } else {
-            self.hold_what_is_needed(id);
+            return;
+        }
+        let rests = order.queue.is_some();
+        if rests {
+            order.shown -= lots;
+        }
+        self.hold_what_is_needed(id);
+        if rests {
+            self.refresh_if_used_up(id);
         }
     }
 
@@ -169,21 +233,28 @@ impl Oracle {
         self.orders.insert(id, Order { hold, ..order });
     }
 
-    /// Puts an order at the end of the queue of its price.
+    /// Puts an order, or the next slice of an iceberg, at the end of the queue of its price.
     pub(crate) fn join_queue(&mut self, id: u64) {
         self.last_queue += 1;
-        self.orders.get_mut(&id).expect("the order is open").queue = Some(self.last_queue);
+        let order = self.orders.get_mut(&id).expect("the order is open");
+        order.queue = Some(self.last_queue);
+        order.shown = if order.display == 0 { order.remaining } else { order.display.min(order.remaining) };
     }
 
     /// EXPIRED and DONE.
     pub(crate) fn expire(&mut self, id: u64, reason: EndReason) {
+        self.expire_with(id, reason, 0);
+    }
+
+    /// EXPIRED with a reject code, and DONE.
+    pub(crate) fn expire_with(&mut self, id: u64, reason: EndReason, code: u16) {
         let order = &self.orders[&id];
         self.events.push(
             Expired {
                 header: Expired::header(reason.code(), 0, order.account),
                 order: OrderId(id),
                 symbol: SymbolId(order.symbol),
-                code: 0,
+                code,
                 reserved: 0,
                 remaining: Qty(narrow(order.remaining)),
             }

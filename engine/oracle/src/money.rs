@@ -85,3 +85,14 @@ pub fn protection(symbol: &Symbol, side: Side, best_opposite: i128) -> i128 {
     }
     price.max(symbol.min_price).min(symbol.max_price)
 }
+
+/// How many lots a budget buys at a price, fee included (DOMAIN §3.4): `left` is what is left of it, with the carry.
+pub fn affordable(symbol: &Symbol, taker: i128, price: i128, left: i128, carry: i128) -> i128 {
+    let lot = value(symbol, price, 1);
+    match symbol.fee_model {
+        FeeModel::Rate => div_floor(left * R + carry, lot * (R + taker)),
+        // A rebate per lot above the value of a lot (both were configured at different times) has no bound.
+        FeeModel::PerLot if lot + taker <= 0 => i128::MAX,
+        FeeModel::PerLot => div_floor(left, lot + taker),
+    }
+}

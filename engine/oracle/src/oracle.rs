@@ -14,7 +14,7 @@ use ringbook_wire::message::{
 use ringbook_wire::{AccountId, Amount, AssetId, ClientOrderId, RejectCode, Role, Side, codec};
 use std::collections::BTreeMap;
 
-/// Price and open lots of each level of a side, best first.
+/// Price and shown lots of each level of a side, best first.
 pub type Levels = Vec<(i64, i64)>;
 
 /// The naive exchange; see the crate's documentation.
@@ -65,16 +65,20 @@ impl Oracle {
 
     /// Executes one command and returns all its events, in order (DOMAIN §5.1).
     pub fn apply(&mut self, sequence: u64, time_ns: u64, origin: Origin, message: &[u8]) -> Vec<Event> {
-        self.now = self.now.max(time_ns);
         self.sequence = sequence;
         self.events = Vec::new();
         let before = self.wallets.clone();
-        self.dispatch(origin, message);
+        let mut expired = 0;
+        if codec::header(message).kind != MessageType::Continue as u8 {
+            self.now = self.now.max(time_ns);
+            expired = self.expire_due();
+        }
+        self.dispatch(origin, message, expired);
         self.push_balances(&before);
         std::mem::take(&mut self.events)
     }
 
-    fn dispatch(&mut self, origin: Origin, message: &[u8]) {
+    fn dispatch(&mut self, origin: Origin, message: &[u8], expired: u32) {
         let kind = codec::header(message).kind;
         let none = ClientOrderId::NONE;
         let (account, client_id, result) = if let Some(m) = NewOrder::read(message) {
@@ -100,7 +104,7 @@ impl Oracle {
         } else if let Some(m) = SetKey::read(message) {
             (0, none, self.set_key(origin, &m))
         } else {
-            (0, none, self.internal(origin, kind, message))
+            (0, none, self.internal(origin, kind, message, expired))
         };
         if let Err(code) = result {
             self.push_rejected(kind, account, client_id, code);
@@ -108,7 +112,7 @@ impl Oracle {
     }
 
     /// Ringbook's own commands.
-    fn internal(&mut self, origin: Origin, kind: u8, message: &[u8]) -> Result<(), RejectCode> {
+    fn internal(&mut self, origin: Origin, kind: u8, message: &[u8], expired: u32) -> Result<(), RejectCode> {
         let Some(command) = MessageType::from_code(kind).filter(|command| command.bytes() == message.len()) else {
             return Err(RejectCode::BadRequest);
         };
@@ -119,7 +123,8 @@ impl Oracle {
         match command {
             MessageType::Genesis => self.push_config(command, 0),
             // Nothing is ever pending here.
-            MessageType::Continue | MessageType::Tick => self.push_handled(command, 0, 0, 0),
+            MessageType::Continue => self.push_handled(command, 0, 0, 0),
+            MessageType::Tick => self.push_handled(command, 0, expired, 0),
             MessageType::SessionDown => self.session_down(&SessionDown::read(message).expect("length was checked")),
             MessageType::Quarantine => self.quarantine(&Quarantine::read(message).expect("length was checked")),
             _ => return Err(RejectCode::BadRequest),
@@ -154,11 +159,11 @@ impl Oracle {
         self.wallets.get(&(account, asset)).map_or(0, |wallet| wallet.available)
     }
 
-    /// Price levels of a symbol: bids and asks, best first, with their open lots.
+    /// Price levels of a symbol: bids and asks, best first, with their shown lots.
     pub fn book(&self, symbol: u32) -> (Levels, Levels) {
         let mut levels = [BTreeMap::new(), BTreeMap::new()];
-        for order in self.orders.values().filter(|order| order.symbol == symbol) {
-            *levels[order.side.index()].entry(narrow(order.price)).or_insert(0) += narrow(order.remaining);
+        for order in self.orders.values().filter(|order| order.symbol == symbol && order.queue.is_some()) {
+            *levels[order.side.index()].entry(narrow(order.price)).or_insert(0) += narrow(order.shown);
         }
         let [bids, asks] = levels;
         (bids.into_iter().rev().collect(), asks.into_iter().collect())

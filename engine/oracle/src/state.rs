@@ -3,7 +3,9 @@
 //! Invariants: quantities and amounts are `i128`, so that no formula needs a thought about overflow; the only open
 //! orders are those in [`crate::Oracle`]'s one map of orders, and a book is a scan over it.
 
-use ringbook_wire::{FeeModel, OrderState, OrderType, Role, Side, StpMode, SymbolStatus, TimeInForce};
+use ringbook_wire::{
+    FeeModel, OrderState, OrderType, Role, Side, StpMode, SymbolStatus, TimeInForce, TriggerDirection,
+};
 
 /// An asset; its name and scale never change.
 #[derive(Clone, Debug)]
@@ -34,6 +36,7 @@ pub struct Symbol {
     pub taker: i128,
     pub maker: i128,
     pub max_open_orders: u32,
+    pub max_trigger_orders: u32,
     pub stp: StpMode,
     pub status: SymbolStatus,
     /// Price of the last trade.
@@ -81,6 +84,24 @@ pub struct Wallet {
     pub held: i128,
 }
 
+/// What an order waits for (DOMAIN §4.1; the source is always the last trade).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    pub direction: TriggerDirection,
+    pub price: i128,
+}
+
+impl Trigger {
+    /// Whether the condition holds; without a last price it does not.
+    pub fn holds(&self, last: Option<i128>) -> bool {
+        match (self.direction, last) {
+            (_, None) => false,
+            (TriggerDirection::RisesTo, Some(last)) => last >= self.price,
+            (TriggerDirection::FallsTo, Some(last)) => last <= self.price,
+        }
+    }
+}
+
 /// An open order, or the taker of the running command.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -95,13 +116,22 @@ pub struct Order {
     pub send_time: u64,
     pub session: u64,
     pub side: Side,
+    /// Of a stop order LIMIT or MARKET from the moment on when it runs.
     pub order_type: OrderType,
     pub time_in_force: TimeInForce,
+    /// End of a GTD order, else 0.
+    pub expire_at: u64,
+    /// Some while the order is untriggered.
+    pub trigger: Option<Trigger>,
+    /// Buys for a quote budget: `orig` grows with each fill, `remaining` is 0, `hold` is what is left of the budget.
+    pub by_budget: bool,
     /// Never DEFAULT: the symbol's is filled in.
     pub stp: StpMode,
     pub post_only: bool,
     pub cancel_on_disconnect: bool,
-    /// Limit, or the protection price of a market order (0 without an opposite side).
+    /// Most lots that it shows; 0 shows all.
+    pub display: i128,
+    /// Limit, or the protection price of a market order (0 without an opposite side or before it is triggered).
     pub price: i128,
     /// Rates copied at acceptance.
     pub taker: i128,
@@ -111,18 +141,24 @@ pub struct Order {
     pub prevented: i128,
     pub cut: i128,
     pub remaining: i128,
+    /// The part of `remaining` that is in the queue; 0 while the order is in none.
+    pub shown: i128,
     pub cost: i128,
     pub fee: i128,
     pub carry: i128,
     pub hold: i128,
-    /// Queue sequence; none while the order is a taker.
+    /// Queue sequence; none while the order is a taker or waits for its trigger.
     pub queue: Option<u64>,
 }
 
 impl Order {
     /// State of an order that is open (DOMAIN §4.2).
     pub fn open_state(&self) -> OrderState {
-        if self.filled > 0 { OrderState::PartiallyFilled } else { OrderState::New }
+        match (self.trigger, self.filled) {
+            (Some(_), _) => OrderState::Untriggered,
+            (None, 0) => OrderState::New,
+            (None, _) => OrderState::PartiallyFilled,
+        }
     }
 
     /// The asset in which the order holds.
