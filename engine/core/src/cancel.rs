@@ -146,7 +146,8 @@ impl Engine {
                 *adjustment = crate::accounts::LastAdjustment { number: m.adjustment, payload: 0, code: fault };
             }
         }
-        if m.halt == 1 && self.knows_symbol(m.symbol) {
+        let final_status = self.symbols.get(m.symbol).is_none_or(|symbol| symbol.status == SymbolStatus::Closed);
+        if m.halt == 1 && !final_status {
             let symbol = self.symbols.at_mut(m.symbol);
             let before = core::mem::replace(&mut symbol.status, SymbolStatus::Halted);
             let header = Status::header(SymbolStatus::Halted.code(), before.code(), m.symbol.0);

@@ -17,9 +17,7 @@ use ringbook_wire::message::{
     Amend, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown, SetAccount,
     SetAsset, SetKey, SetStatus, SetSymbol, Withdraw,
 };
-use ringbook_wire::{
-    AccountId, ClientOrderId, KeyId, RejectCode, Role, Sequence, SessionId, SymbolId, TimestampNs,
-};
+use ringbook_wire::{AccountId, ClientOrderId, KeyId, RejectCode, Role, Sequence, SessionId, SymbolId, TimestampNs};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Version of the rule book that this build executes.

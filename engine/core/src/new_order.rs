@@ -140,7 +140,7 @@ impl Engine {
         let rests = matches!(request.time_in_force, TimeInForce::Gtc | TimeInForce::Gtd);
         let open = match symbol.status {
             SymbolStatus::Trading => true,
-            SymbolStatus::PreOpen => stop || rests && !request.post_only,
+            SymbolStatus::PreOpen => request.order_type == OrderType::Limit && rests,
             _ => false,
         };
         if !open {
@@ -195,7 +195,8 @@ impl Engine {
         if self.accounts.available(account, hold_asset(symbol, side)) < hold {
             return Err(RejectCode::InsufficientBalance);
         }
-        if request.post_only && !stop && opposite.is_some_and(|best| crosses(side, price, best)) {
+        let trades = symbol.status == SymbolStatus::Trading && !stop;
+        if request.post_only && trades && opposite.is_some_and(|best| crosses(side, price, best)) {
             return Err(RejectCode::PostOnlyCross);
         }
         Ok((price, hold))
@@ -338,13 +339,13 @@ pub(crate) fn crosses(side: Side, limit: Price, price: Price) -> bool {
     }
 }
 
-/// PRICE_RANGE, and PRICE_BAND around the last trade (DOMAIN §1).
+/// PRICE_RANGE, and PRICE_BAND around the last trade (DOMAIN §1), which PRE_OPEN does not have.
 pub(crate) fn check_price(symbol: &Symbol, side: Side, price: Price, band: bool) -> Result<(), RejectCode> {
     let terms = &symbol.terms;
     if price < terms.min_price || price > terms.max_price {
         return Err(RejectCode::PriceRange);
     }
-    if band && terms.band.0 != 0 && symbol.last.0 != 0 {
+    if band && symbol.status != SymbolStatus::PreOpen && terms.band.0 != 0 && symbol.last.0 != 0 {
         let bound = shifted(symbol.last, side, terms.band.0);
         if !crosses(side, Price(i64::try_from(bound).unwrap_or(i64::MAX)), price) {
             return Err(RejectCode::PriceBand);

@@ -68,11 +68,9 @@ impl Oracle {
         self.sequence = sequence;
         self.events = Vec::new();
         let before = self.wallets.clone();
-        let mut expired = 0;
-        if codec::header(message).kind != MessageType::Continue as u8 {
-            self.now = self.now.max(time_ns);
-            expired = self.expire_due();
-        }
+        self.now = self.now.max(time_ns);
+        let continues = codec::header(message).kind == MessageType::Continue as u8;
+        let expired = if continues { 0 } else { self.expire_due() };
         self.dispatch(origin, message, expired);
         self.push_balances(&before);
         std::mem::take(&mut self.events)
