@@ -150,6 +150,30 @@ impl InFlight {
 mod tests {
     use super::*;
 
+    /// Only the thread that executes can accuse its command; a panic elsewhere while it executes says nothing about it.
+    #[test]
+    fn a_panic_of_another_thread_marks_nothing() {
+        for executes in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let (slot, _) = InFlight::open(dir.path(), 0).unwrap();
+            slot.mark_on_panic();
+            let slot = Arc::new(slot);
+            let here = Arc::clone(&slot);
+            if !executes {
+                slot.begin(5, &Origin::INTERNAL, &[7u8; 96]);
+            }
+            let thread = std::thread::spawn(move || {
+                if executes {
+                    here.begin(5, &Origin::INTERNAL, &[7u8; 96]);
+                }
+                panic!("on purpose");
+            });
+            assert!(thread.join().is_err());
+            assert_eq!(slot.word(12).load(Ordering::SeqCst), u32::from(executes));
+            slot.end();
+        }
+    }
+
     /// An unmarked slot is dropped; a marked one is handed over, unless the journal has its sequence already.
     #[test]
     fn only_a_marked_command_that_is_not_in_the_journal_is_stranded() {
