@@ -288,8 +288,9 @@ class Session:
                 self.on_report(line)
 
     def has(self, m, index):
-        """Moves the token."""
-        self.token.update(sequence=m["sequence"], term=m["term"], index=index, known=True)
+        """Moves the token, never backwards: a farewell or a heartbeat may say less than what is here already."""
+        if (m["sequence"], index) >= (self.token["sequence"], self.token["index"]):
+            self.token.update(sequence=m["sequence"], term=m["term"], index=index, known=True)
 
     def handle(self, raw, name, m, lines):
         if raw[2] >= 160:  # a report

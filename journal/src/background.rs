@@ -72,11 +72,19 @@ impl Agents {
             step_back();
             let mut idle = Duration::from_millis(1);
             while !shared.stop.load(Ordering::Acquire) {
-                if sealer.poll() == Poll::Worked {
-                    idle = Duration::from_millis(1);
-                } else {
-                    std::thread::sleep(idle);
-                    idle = (idle * 2).min(NAP);
+                match sealer.poll() {
+                    Poll::Worked => idle = Duration::from_millis(1),
+                    Poll::Later(pause) => {
+                        // A stop is not kept waiting.
+                        let until = Instant::now() + pause;
+                        while Instant::now() < until && !shared.stop.load(Ordering::Acquire) {
+                            std::thread::sleep(NAP);
+                        }
+                    }
+                    Poll::Idle => {
+                        std::thread::sleep(idle);
+                        idle = (idle * 2).min(NAP);
+                    }
                 }
             }
         });

@@ -134,20 +134,21 @@ impl StreamFrames {
             return Err(ReadError::Gone { sequence: self.next, oldest: shared.page.oldest() });
         };
         let mut places = Vec::new();
-        let (last, sealed) = if let Some(sealed) = shared.sealed_by_base(base) {
-            for &stream in &self.streams {
-                sealed.sidecar.places(stream, &mut places);
-            }
-            (sealed.sidecar.header.last, true)
-        } else {
-            let Some(index) = read(&shared.indexes).get(&base).cloned() else {
-                return Ok(false);
-            };
+        let index = read(&shared.indexes).get(&base).cloned();
+        // In this order: the sealer shows the sidecar before it takes the index away, so one of the two is there.
+        let (last, sealed) = if let Some(index) = index {
             let index = lock(&index);
             for &stream in &self.streams {
                 index.places(stream, &mut places);
             }
             (index.chain.next - 1, false)
+        } else if let Some(sealed) = shared.sealed_by_base(base) {
+            for &stream in &self.streams {
+                sealed.sidecar.places(stream, &mut places);
+            }
+            (sealed.sidecar.header.last, true)
+        } else {
+            return Ok(false);
         };
         if last < self.next {
             return Ok(false);

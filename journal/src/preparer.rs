@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::memory::SharedMemory;
 use crate::shared::{LiveSegment, Poll, Shared, lock, read, write};
-use crate::storage::StorageFile;
+use crate::storage::{StorageFile, passes};
 
 /// Zeros are written in pieces of this many bytes while syncs of frames run beside.
 pub const GENTLE_PIECE: u64 = 64 * 1_024;
@@ -62,8 +62,8 @@ impl Preparer {
         }
         match self.step() {
             Ok(poll) => poll,
-            Err((path, error)) if error.kind() == std::io::ErrorKind::StorageFull => {
-                tracing::warn!(file = %path.display(), "no room for the next segment");
+            Err((path, error)) if passes(&error) => {
+                tracing::warn!(file = %path.display(), %error, "the next segment cannot be prepared now");
                 self.shared.space_low.store(true, Ordering::Release);
                 self.give_up();
                 Poll::Later(RETRY)

@@ -181,7 +181,7 @@ impl Reader {
                 Place::End(_) => {
                     // The next segment begins with exactly this sequence; its header is checked against the chain.
                     let Some((memory, path)) = self.view(self.chain.next)? else {
-                        return Ok(None);
+                        return self.missing().map(|()| None);
                     };
                     self.open_segment(memory, path)?;
                 }
@@ -214,6 +214,18 @@ impl Reader {
             None => (PathBuf::new(), 0),
         };
         ReadError::Damaged { file, offset, sequence: self.chain.next, why: why.to_string() }
+    }
+
+    /// The segment that begins with the next sequence is not there: not yet, or removed while we stood in front of it.
+    fn missing(&self) -> Result<(), ReadError> {
+        let sequence = self.chain.next;
+        match &self.source {
+            Source::Inside(shared) => match shared.page.oldest() {
+                oldest if sequence < oldest => Err(ReadError::Gone { sequence, oldest }),
+                _ => Ok(()),
+            },
+            Source::Outside(outside) => outside.base_of(sequence).map(|_| ()),
+        }
     }
 
     fn view(&self, base: u64) -> Result<Option<(Arc<SharedMemory>, PathBuf)>, ReadError> {

@@ -8,14 +8,17 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::format::frame::FRAME_HEADER;
 use crate::format::sidecar::{self, Sidecar, SidecarHeader};
 use crate::format::{sidecar_name, u32_at};
 use crate::index::{Indexer, SegmentIndex};
 use crate::shared::{LiveSegment, Poll, SealedSegment, Shared, lock, read, write};
-use crate::storage::write_atomically;
+use crate::storage::{passes, write_atomically};
 
+/// How long the sealer waits before it tries again on a full machine.
+const RETRY: Duration = Duration::from_millis(500);
 /// Frames that are indexed in one step.
 const FRAMES_PER_STEP: usize = 4_096;
 
@@ -62,6 +65,11 @@ impl Sealer {
             if position == 0 && next_is_durable && segment.end().is_some() && !self.shared.has_failed() {
                 return match self.seal(segment, &index) {
                     Ok(()) => Poll::Worked,
+                    // The segment and its tail stay as they are; sealed is sealed later.
+                    Err((path, error)) if passes(&error) => {
+                        tracing::warn!(file = %path.display(), %error, "a segment cannot be sealed now");
+                        Poll::Later(RETRY)
+                    }
                     Err((path, error)) => {
                         self.shared.fail(&path, "seal", &error);
                         Poll::Idle

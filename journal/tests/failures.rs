@@ -123,6 +123,49 @@ fn a_full_disk_stops_and_goes_on_by_itself() {
 }
 
 #[test]
+fn a_segment_that_cannot_be_sealed_on_a_full_disk_is_sealed_later() {
+    // A sidecar needs room too. Sealing is nobody's hurry: cancels must go on while there is a spare.
+    let sim = SimStorage::new(1);
+    let mut process = start(&sim);
+    process.agents.poll_all();
+    sim.set_free_space(0);
+    let sealed = |process: &Process| process.watermarks.stat().segments.iter().filter(|segment| segment.sealed).count();
+    while process.watermarks.stat().segments.len() < 2 {
+        append_filled(&mut process.appender, 1).unwrap();
+        process.agents.poll_all();
+    }
+    append_filled(&mut process.appender, 1).unwrap();
+    process.agents.poll_all();
+    assert_eq!((process.watermarks.state(), sealed(&process)), (WriterState::Running, 0));
+    sim.set_free_space(10_000_000);
+    process.agents.poll_all();
+    assert_eq!((process.watermarks.state(), sealed(&process)), (WriterState::Running, 1));
+}
+
+#[test]
+fn a_reader_in_front_of_a_removed_segment_is_told() {
+    // It stood at the end of a segment when the next one was removed: "nothing yet" would have been for ever.
+    let sim = SimStorage::new(1);
+    let mut process = start(&sim);
+    let fill = |process: &mut Process, segments: usize| {
+        while process.watermarks.stat().segments.len() < segments {
+            let _ = append_filled(&mut process.appender, 1);
+            process.agents.poll_all();
+        }
+    };
+    fill(&mut process, 2);
+    let first = process.watermarks.stat().segments[0].last.unwrap();
+    let mut reader = process.watermarks.reader(Sequence(1));
+    while reader.next_sequence().0 <= first {
+        reader.next(Sequence(first)).unwrap();
+    }
+    fill(&mut process, 5);
+    process.watermarks.retain(Sequence(u64::MAX)).unwrap();
+    let error = reader.next(Sequence::MAX).unwrap_err();
+    assert!(matches!(error, ringbook_journal::ReadError::Gone { sequence, .. } if sequence == first + 1), "{error}");
+}
+
+#[test]
 fn too_little_memory_for_the_tails() {
     let sim = SimStorage::new(1);
     sim.set_tail_free_space(100_000);

@@ -175,6 +175,34 @@ fn it_follows_answers_and_snapshots() {
     assert_eq!(recovered.state_hash, engine.state_hash());
 }
 
+/// Retention once believed the names of damaged files, and removed the journal that the one good snapshot needed. Only
+/// what recovery used, and what this process wrote and proved, counts.
+#[test]
+fn retention_relies_on_proven_snapshots_alone() {
+    let world = World::new();
+    let mut writer = Writer::new(&world, 23, WIDE);
+    let middle = writer.run(100);
+    writer.settle();
+    let store = world.folder().store();
+    std::fs::create_dir_all(store.folder()).unwrap();
+    for sequence in [middle - 20, middle - 10] {
+        std::fs::write(store.path_of(sequence), b"damaged").unwrap();
+    }
+    let shadow = Shadow::new(Engine::new(), writer.history, None);
+    let running = Running::start(&world, &writer, shadow, ShadowOptions::default());
+    running.handle.ask_blocking(Wait::until(middle, LONG), |_| Ok(())).unwrap();
+    assert_eq!(running.handle.metrics().retain_from(), 0);
+    let first = running.handle.snapshot_blocking().unwrap();
+    assert_eq!(running.handle.metrics().retain_from(), 0, "one proven snapshot is not two");
+    let last = writer.run(50);
+    writer.settle();
+    running.handle.ask_blocking(Wait::until(last, LONG), |_| Ok(())).unwrap();
+    running.handle.snapshot_blocking().unwrap();
+    assert_eq!(running.handle.metrics().retain_from(), first);
+    running.stop().1.unwrap();
+    writer.close();
+}
+
 /// What was executed since the last snapshot is in the one that the end takes.
 #[test]
 fn stopping_takes_a_last_snapshot() {

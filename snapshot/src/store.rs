@@ -149,6 +149,19 @@ impl Store {
         Err(SnapshotError::NotProven { path: path.to_path_buf(), why })
     }
 
+    /// Gives a snapshot that cannot be used another name, so that it is neither tried again nor counted among those that
+    /// are kept.
+    ///
+    /// # Errors
+    /// The file cannot be renamed.
+    pub fn set_aside(&self, sequence: u64) -> Result<PathBuf, SnapshotError> {
+        let path = self.path_of(sequence);
+        let aside = self.folder.join(format!("{sequence:020}{ENDING}.rejected"));
+        self.disk.rename(&path, &aside).map_err(SnapshotError::io(&path, "rename it"))?;
+        self.disk.sync_folder(&self.folder).map_err(SnapshotError::io(&self.folder, "sync the folder"))?;
+        Ok(aside)
+    }
+
     /// Sequences of all snapshots by name, ascending, without reading them.
     ///
     /// # Errors

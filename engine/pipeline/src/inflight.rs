@@ -8,12 +8,12 @@
 //!         +----------+---------+--------+------------+----------+----------+----------------------+
 //! ```
 //!
-//! Invariants: `length` is not 0 exactly while a command is being executed; `marked` is set by the panic hook alone. A
-//! panic of another thread marks the slot too; that is harmless, because the command that was being executed then is
-//! either in the journal at its sequence (and the mark is ignored) or was never answered.
+//! Invariants: `length` is not 0 exactly while a command is being executed; `marked` is set by the panic hook alone, and
+//! only if the thread that panics is the one that executes: a panic elsewhere says nothing about the command.
 
 use memmap2::{MmapMut, MmapRaw};
 use ringbook_event::Origin;
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -46,6 +46,11 @@ pub struct Stranded {
 /// The mapped slot; see the module.
 pub struct InFlight {
     map: Arc<MmapRaw>,
+}
+
+thread_local! {
+    /// Whether this thread is between [`InFlight::begin`] and [`InFlight::end`].
+    static EXECUTES: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Slots that the panic hook marks.
@@ -108,15 +113,17 @@ impl InFlight {
         // SAFETY: inside the mapping and aligned to 8; used as an atomic only.
         unsafe { AtomicU64::from_ptr(self.map.as_mut_ptr().add(16).cast()) }.store(sequence, Ordering::Relaxed);
         self.word(24).store(length as u32, Ordering::Release);
+        EXECUTES.set(true);
     }
 
     /// The command's frame is written.
     #[inline]
     pub fn end(&self) {
+        EXECUTES.set(false);
         self.word(24).store(0, Ordering::Release);
     }
 
-    /// From now on a panic anywhere in this process marks the slot.
+    /// From now on a panic of the executing thread marks the slot.
     pub fn mark_on_panic(&self) {
         let mut slots = MARKED_BY_HOOK.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let first = slots.is_empty();
@@ -125,7 +132,9 @@ impl InFlight {
         if first {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
-                if let Ok(slots) = MARKED_BY_HOOK.try_lock() {
+                if EXECUTES.get()
+                    && let Ok(slots) = MARKED_BY_HOOK.try_lock()
+                {
                     for map in slots.iter() {
                         // SAFETY: inside the mapping, aligned, used as an atomic only; the Arc keeps it mapped.
                         unsafe { AtomicU32::from_ptr(map.as_mut_ptr().add(12).cast()) }.store(1, Ordering::SeqCst);
@@ -140,6 +149,30 @@ impl InFlight {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Only the thread that executes can accuse its command; a panic elsewhere while it executes says nothing about it.
+    #[test]
+    fn a_panic_of_another_thread_marks_nothing() {
+        for executes in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let (slot, _) = InFlight::open(dir.path(), 0).unwrap();
+            slot.mark_on_panic();
+            let slot = Arc::new(slot);
+            let here = Arc::clone(&slot);
+            if !executes {
+                slot.begin(5, &Origin::INTERNAL, &[7u8; 96]);
+            }
+            let thread = std::thread::spawn(move || {
+                if executes {
+                    here.begin(5, &Origin::INTERNAL, &[7u8; 96]);
+                }
+                panic!("on purpose");
+            });
+            assert!(thread.join().is_err());
+            assert_eq!(slot.word(12).load(Ordering::SeqCst), u32::from(executes));
+            slot.end();
+        }
+    }
 
     /// An unmarked slot is dropped; a marked one is handed over, unless the journal has its sequence already.
     #[test]

@@ -20,6 +20,13 @@ pub mod sim;
 mod sim_disk;
 mod sim_files;
 
+/// Errors of a machine that is full at the moment, of bytes or of files: nothing was harmed, and trying again later may
+/// succeed. Everything else latches (docs/FORMATS.md §8).
+pub(crate) fn passes(error: &io::Error) -> bool {
+    const FILES: [i32; 2] = [23, 24]; // ENFILE, EMFILE
+    error.kind() == io::ErrorKind::StorageFull || error.raw_os_error().is_some_and(|code| FILES.contains(&code))
+}
+
 /// An exclusive lock; released on drop.
 pub trait LockGuard: Send + Sync + Debug {}
 

@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bounded;
 mod error;
 mod json;
 mod metrics;
@@ -28,6 +29,7 @@ mod routes;
 mod server;
 mod sources;
 
+pub use bounded::CONNECTIONS_MAX;
 pub use error::FeedError;
 pub use metrics::{MetricsSource, Samples};
 pub use server::{Feed, FeedOptions, start};

@@ -1,5 +1,6 @@
 //! The paths. Each handler reads its parameters, asks, and writes JSON; none of them blocks the thread.
 
+use crate::bounded::Peer;
 use crate::error::ApiError;
 use crate::json;
 use crate::parameters::numbers;
@@ -163,7 +164,7 @@ async fn account_state(
 
 async fn account(
     State(app): Shared,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     Path(account): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answer {
@@ -174,7 +175,7 @@ async fn account(
 
 async fn orders(
     State(app): Shared,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     Path(account): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answer {

@@ -3,11 +3,11 @@
 //! Invariants: the address is bound before [`start`] returns; stopping ends open connections after their current
 //! answer, or after [`DRAIN`].
 
+use crate::bounded::{Bounded, Peer};
 use crate::error::FeedError;
 use crate::metrics::{AllSources, ShadowSource, StatusMetrics};
 use crate::routes::{App, router};
 use crate::sources::Sources;
-use axum::serve::ListenerExt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -80,13 +80,8 @@ async fn serve(listener: TcpListener, app: Arc<App>, stopped: oneshot::Receiver<
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "HTTP has stopped: the listener cannot be used"),
     };
-    // Small answers must not wait for more.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY on an HTTP connection");
-        }
-    });
-    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = Bounded::new(listener);
+    let service = router(app).into_make_service_with_connect_info::<Peer>();
     let (ending, ended) = oneshot::channel::<()>();
     let signal = async move {
         // Either way the feed has to end.

@@ -41,6 +41,10 @@ pub struct Session {
     pub connected_ns: u64,
     pub received_ns: u64,
     pub sent_ns: u64,
+    /// When the peer last took bytes, or had nothing to take.
+    pub took_ns: u64,
+    /// It resumes in the middle of a sequence, and the first piece of its history is not sent yet: no token can be told.
+    pub partial: bool,
     pub outstanding: u32,
     /// States among them.
     pub states: u32,
@@ -107,6 +111,8 @@ impl Session {
             connected_ns: now_ns,
             received_ns: now_ns,
             sent_ns: now_ns,
+            took_ns: now_ns,
+            partial: false,
             outstanding: 0,
             states: 0,
             sent_up_to: 0,

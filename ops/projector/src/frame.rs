@@ -52,6 +52,10 @@ pub trait FrameSource {
         None
     }
 
+    /// Told while no frame can be taken, at least every few seconds: what is not passed must be kept although nothing is
+    /// read.
+    fn hold(&mut self) {}
+
     /// Told after each commit: everything up to `sequence` is in the database and retention may have it.
     fn passed(&mut self, sequence: u64) {
         let _ = sequence;

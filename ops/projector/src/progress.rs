@@ -19,8 +19,8 @@ pub struct Progress {
     head: AtomicU64,
     /// Engine time of the oldest frame that was taken and is not written; 0: none.
     oldest_ns: AtomicU64,
-    /// Wall clock at the start.
-    since_ns: u64,
+    /// Wall clock when there was nothing to take, or at the start.
+    caught_up_ns: AtomicU64,
     ended: AtomicBool,
     breaker: AtomicU8,
     next_attempt_ms: AtomicU64,
@@ -78,7 +78,7 @@ impl Default for Progress {
             time_ns: AtomicU64::new(0),
             head: AtomicU64::new(0),
             oldest_ns: AtomicU64::new(0),
-            since_ns: wall_ns(),
+            caught_up_ns: AtomicU64::new(wall_ns()),
             ended: AtomicBool::new(false),
             breaker: AtomicU8::new(0),
             next_attempt_ms: AtomicU64::new(0),
@@ -128,10 +128,8 @@ impl Progress {
         let time_ns = self.time_ns.load(Relaxed);
         let (failures, ended) = (self.failures.load(Relaxed), self.ended.load(Relaxed));
         let oldest_ns = match self.oldest_ns.load(Relaxed) {
-            // Nothing was taken while it cannot take anything: the oldest frame is behind the newest row.
-            0 if failures > 0 || ended => time_ns.max(self.since_ns),
-            // It is just about to take them.
-            0 => u64::MAX,
+            // Nothing was taken: what is there is behind the newest row, and came after the last time that there was nothing.
+            0 => time_ns.max(self.caught_up_ns.load(Relaxed)),
             taken => taken,
         };
         ProgressReport {
@@ -170,6 +168,11 @@ impl Progress {
     /// The first frame of a batch was taken.
     pub(crate) fn took(&self, time_ns: u64) {
         self.oldest_ns.store(time_ns, Relaxed);
+    }
+
+    /// There was nothing to take.
+    pub(crate) fn caught_up(&self) {
+        self.caught_up_ns.store(wall_ns(), Relaxed);
     }
 
     /// The projector ends by an error.

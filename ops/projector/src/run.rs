@@ -163,7 +163,7 @@ fn project(
         stop,
         progress,
     };
-    let Some(mut fold) = runner.start()? else { return Ok(()) };
+    let Some(mut fold) = runner.start(source)? else { return Ok(()) };
     check_history(source, fold.base(), stop)?;
     source.seek(fold.base().sequence + 1)?;
     let mut limit = options.batch_rows_min.max(1);
@@ -182,12 +182,17 @@ fn project(
                     progress.took(frame.time_ns);
                 }
                 if let Err(error) = fold.push(&frame) {
-                    runner.write(&mut fold)?;
+                    runner.write(&mut fold, source)?;
                     return Err(error.into());
                 }
                 fold.rows() >= limit || began.elapsed() >= options.linger
             }
-            None => !fold.is_empty(),
+            None => {
+                if fold.is_empty() {
+                    progress.caught_up();
+                }
+                !fold.is_empty()
+            }
         };
         let stopping = stop.load(Relaxed);
         if lag_checked.elapsed() >= options.quiet {
@@ -196,11 +201,11 @@ fn project(
         }
         if (due || stopping) && !fold.is_empty() {
             let full = fold.rows() >= limit;
-            match runner.write(&mut fold)? {
+            match runner.write(&mut fold, source)? {
                 Wrote::Done => source.passed(fold.base().sequence),
                 Wrote::Stopped => return Ok(()),
                 Wrote::Rebuilt => {
-                    let Some(fresh) = runner.start()? else { return Ok(()) };
+                    let Some(fresh) = runner.start(source)? else { return Ok(()) };
                     fold = fresh;
                     source.seek(fold.base().sequence + 1)?;
                 }
@@ -233,7 +238,7 @@ enum Wrote {
 
 impl Runner<'_> {
     /// Connects, sets up and loads what the fold must know; `None` if told to stop first.
-    fn start(&mut self) -> Result<Option<Projector>, RunError> {
+    fn start(&mut self, source: &mut dyn FrameSource) -> Result<Option<Projector>, RunError> {
         loop {
             match open_fold(self.sink, self.options) {
                 Ok(fold) => {
@@ -242,7 +247,7 @@ impl Runner<'_> {
                     return Ok(Some(fold));
                 }
                 Err(SetupError::Sink(error)) => {
-                    if !self.wait_after(&error)? {
+                    if !self.wait_after(&error, source)? {
                         return Ok(None);
                     }
                 }
@@ -252,7 +257,7 @@ impl Runner<'_> {
     }
 
     /// Writes the batch, however long the database is away.
-    fn write(&mut self, fold: &mut Projector) -> Result<Wrote, RunError> {
+    fn write(&mut self, fold: &mut Projector, source: &mut dyn FrameSource) -> Result<Wrote, RunError> {
         if fold.is_empty() {
             return Ok(Wrote::Done);
         }
@@ -285,7 +290,7 @@ impl Runner<'_> {
                         FlushError::Sink(error) => error,
                         other => SinkError::Away(other.to_string()),
                     };
-                    if !self.wait_after(&error)? {
+                    if !self.wait_after(&error, source)? {
                         return Ok(Wrote::Stopped);
                     }
                 }
@@ -299,7 +304,8 @@ impl Runner<'_> {
     }
 
     /// Waits as long as the breaker says; false if told to stop meanwhile.
-    fn wait_after(&mut self, error: &SinkError) -> Result<bool, RunError> {
+    fn wait_after(&mut self, error: &SinkError, source: &mut dyn FrameSource) -> Result<bool, RunError> {
+        source.hold();
         let now = Instant::now();
         let before = self.breaker.state(now);
         let mut next = self.breaker.failure(now);

@@ -45,6 +45,8 @@ pub struct ShadowOptions {
     pub snapshot_every: Duration,
     /// One more when it stops, if anything has changed.
     pub snapshot_at_stop: bool,
+    /// The snapshot that recovery used, proven by that; 0: none.
+    pub recovered_from: u64,
     /// Shortest sleep while there is nothing to do.
     pub idle_min: Duration,
     /// Longest sleep; [`super::ShadowHandle::wake`] and questions end it early.
@@ -57,6 +59,7 @@ impl Default for ShadowOptions {
             snapshot_every_frames: 1_000_000,
             snapshot_every: Duration::from_secs(600),
             snapshot_at_stop: true,
+            recovered_from: 0,
             idle_min: Duration::from_micros(500),
             idle_max: Duration::from_millis(20),
         }
@@ -149,12 +152,10 @@ struct Agent {
 
 impl Agent {
     fn new(inbox: Inbox, store: Option<Store>, options: ShadowOptions, shadow: &Shadow) -> Self {
-        // Names alone: what they hold was proven when they were written, or will be by the next recovery.
-        let known = store.as_ref().and_then(|store| store.sequences().ok()).unwrap_or_default();
-        let mut known: Vec<u64> = known.into_iter().filter(|&sequence| sequence <= shadow.sequence()).collect();
-        let newest = known.pop().unwrap_or(0);
+        // Only what is proven counts, because retention relies on it: the snapshot that recovery used, then those that
+        // this process writes. A name in the folder proves nothing.
+        let newest = options.recovered_from;
         set(&inbox.metrics.snapshot_sequence, newest);
-        set(&inbox.metrics.snapshot_before, known.pop().unwrap_or(0));
         set(&inbox.metrics.sequence, shadow.sequence());
         Self {
             inbox,

@@ -73,7 +73,13 @@ struct Outside {
     live: Option<LiveJournal>,
     slot: Option<FollowerSlot>,
     follows: bool,
+    /// Everything up to here is in the rows, as far as we know.
+    passed: u64,
+    renewed: Instant,
 }
+
+/// A follower's slot is renewed at least so often.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
 
 impl Outside {
     /// `follows`: take a follower slot, so that retention waits for us.
@@ -81,7 +87,10 @@ impl Outside {
         let first = folder.first_sequence().map_err(|error| error.to_string())?.max(1);
         let reader = folder.reader(first).map_err(|error| error.to_string())?;
         let live = LiveJournal::attach(&folder.journal(), folder.tails()).ok();
-        Ok(Self { folder: folder.clone(), reader, live, slot: None, follows })
+        let mut outside =
+            Self { folder: folder.clone(), reader, live, slot: None, follows, passed: 0, renewed: Instant::now() };
+        outside.take_slot(0);
+        Ok(outside)
     }
 
     /// The writer went away or came anew: open again where we were.
@@ -114,12 +123,15 @@ impl FrameSource for Outside {
             )));
         }
         self.reader.seek(Sequence(sequence));
-        self.take_slot(sequence.saturating_sub(1));
+        self.passed(sequence.saturating_sub(1));
         Ok(())
     }
 
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         let deadline = Instant::now() + wait;
+        if self.renewed.elapsed() >= RENEW_EVERY {
+            self.hold();
+        }
         loop {
             let next = self.reader.next_sequence().0;
             match self.reader.committed() {
@@ -147,6 +159,10 @@ impl FrameSource for Outside {
         self.committed()
     }
 
+    fn hold(&mut self) {
+        self.passed(self.passed);
+    }
+
     fn term_at(&mut self, sequence: u64) -> Result<Option<u32>, SourceError> {
         let words = |error: &dyn std::fmt::Display| SourceError(error.to_string());
         let committed = self.reader.committed().map_err(|error| words(&error))?;
@@ -155,6 +171,8 @@ impl FrameSource for Outside {
     }
 
     fn passed(&mut self, sequence: u64) {
+        (self.passed, self.renewed) = (sequence, Instant::now());
+        self.take_slot(sequence);
         if let (Some(slot), Some(live)) = (&self.slot, &self.live)
             && !slot.passed(Sequence(sequence), live.clock_ns())
         {

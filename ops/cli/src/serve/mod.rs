@@ -118,6 +118,7 @@ fn serve(config: Config) -> Result<(), String> {
     let wait = config.wait_mode()?;
     let opened = open::open(&config)?;
     let open::Opened { journal, recovered, history, keys, term } = opened;
+    let recovered_from = recovered.snapshot_sequence;
 
     // Whoever waits for `durable` is woken by the sync thread; they exist only later.
     let hot_wake: Arc<OnceLock<Wake>> = Arc::default();
@@ -152,6 +153,7 @@ fn serve(config: Config) -> Result<(), String> {
     let shadow_options = ShadowOptions {
         snapshot_every_frames: config.snapshot_every_frames,
         snapshot_every: Duration::from_secs(config.snapshot_every_seconds),
+        recovered_from,
         ..ShadowOptions::default()
     };
     let shadow_thread = {
@@ -241,7 +243,7 @@ fn serve(config: Config) -> Result<(), String> {
 }
 
 /// Files of everything but clients: segments, sidecars, tails, the database, HTTP.
-const FILES_BESIDE_CLIENTS: u64 = 512;
+const FILES_BESIDE_CLIENTS: u64 = 512 + ringbook_feed::CONNECTIONS_MAX as u64;
 
 /// Clients must never use up the files that the journal needs.
 fn raise_file_limit(needed: u64) -> Result<(), String> {

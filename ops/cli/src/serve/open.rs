@@ -83,6 +83,12 @@ pub fn open(config: &Config) -> Result<Opened, String> {
     .map_err(|error| error.to_string())?;
     bar.finish_and_clear();
     drop(reader);
+    for rejected in &recovered.rejected {
+        match store.set_aside(rejected.sequence) {
+            Ok(path) => tracing::warn!(file = %path.display(), "a snapshot that was not used was set aside"),
+            Err(error) => tracing::warn!(%error, "a snapshot that was not used could not be set aside"),
+        }
+    }
     tracing::info!(
         last_sequence = recovered.last_sequence,
         snapshot = recovered.snapshot_sequence,

@@ -43,7 +43,11 @@ pub fn start(url: &str, config: &Config, watermarks: &Watermarks, history: &Hist
         let (stop, progress) = (stop.clone(), progress.clone());
         super::thread("projector", move || {
             ringbook_journal::step_back();
-            ringbook_projector::run(&mut source, sink.as_mut(), &options, &stop, &progress)
+            let result = ringbook_projector::run(&mut source, sink.as_mut(), &options, &stop, &progress);
+            if let Err(error) = &result {
+                tracing::error!(%error, "the projector has ended; orders go on, the rows stand still");
+            }
+            result
         })?
     };
     Ok(Running { thread, stop, standing: Standing { progress, watermarks: watermarks.clone() } })

@@ -136,7 +136,10 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 impl Frames {
     pub fn new(watermarks: &Watermarks) -> Self {
         let reader = watermarks.reader(ringbook_journal::Sequence(1));
-        Self { watermarks: watermarks.clone(), reader, slot: None, passed: 0, renewed: Instant::now() }
+        let watermarks = watermarks.clone();
+        // Before the database has said how far it is, everything is kept.
+        let slot = watermarks.follow("projector", ringbook_journal::Sequence(0));
+        Self { watermarks, reader, slot, passed: 0, renewed: Instant::now() }
     }
 }
 
@@ -181,6 +184,10 @@ impl FrameSource for Frames {
 
     fn head(&self) -> Option<u64> {
         Some(self.watermarks.committed().0)
+    }
+
+    fn hold(&mut self) {
+        self.passed(self.passed);
     }
 
     fn passed(&mut self, sequence: u64) {

@@ -126,6 +126,7 @@ impl Worker {
             (sequence, index) => (sequence, index),
         };
         slot.session.sent_up_to = from - 1;
+        slot.session.partial = skip > 0;
         slot.asked = true;
         let ticket = Ticket { slot: at, generation: slot.generation };
         self.ask(Job::History { ticket, view, from, skip });
@@ -136,6 +137,7 @@ impl Worker {
         let slot = self.slots[at].as_mut().expect("the connection is there");
         let view = slot.session.view.expect("a resuming session has a view");
         slot.asked = false;
+        slot.session.partial = false;
         slot.connection.output().extend_from_slice(bytes);
         slot.session.sent_up_to = next - 1;
         self.dirty.push(at);

@@ -293,12 +293,28 @@ impl Worker {
             return;
         }
         self.stats.count_error(refusal.code);
-        slot.session.close(mono_ns());
+        let now = mono_ns();
+        slot.session.close(now);
         write(slot.connection.output(), &refusal.message());
         self.dirty.push(at);
+        self.part(at, now);
+    }
+
+    /// The connection no longer speaks for its session: from here on the grace period runs, unless the session logged out
+    /// or speaks through another connection by now.
+    fn part(&mut self, at: usize, now: u64) {
+        let Some(slot) = &self.slots[at] else { return };
+        let Some(view) = slot.session.view else { return };
+        if self.sessions.get(&view.session) == Some(&at) {
+            self.sessions.remove(&view.session);
+            if !slot.session.left {
+                self.grace.gone(view.session, now + slot.session.grace_ns);
+            }
+        }
     }
 
     pub(super) fn drop_connection(&mut self, at: usize) {
+        self.part(at, mono_ns());
         let Some(slot) = self.slots[at].take() else {
             return;
         };
@@ -306,14 +322,5 @@ impl Worker {
         self.stats.connections.fetch_sub(1, Ordering::Relaxed);
         let _ = epoll::delete(&*self.epoll, &slot.connection.stream);
         self.ask(Job::Gone { ticket: Ticket { slot: at, generation: slot.generation } });
-        let Some(view) = slot.session.view else {
-            return;
-        };
-        if self.sessions.get(&view.session) == Some(&at) {
-            self.sessions.remove(&view.session);
-            if !slot.session.left {
-                self.grace.gone(view.session, mono_ns() + slot.session.grace_ns);
-            }
-        }
     }
 }

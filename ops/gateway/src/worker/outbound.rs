@@ -5,6 +5,11 @@
 
 use super::*;
 
+/// A peer that reads may have so many times the bound waiting: one large answer is no sign of slowness.
+const OUTPUT_BOUNDS: usize = 16;
+/// A peer that takes nothing for so long does not hold up a shutdown.
+const STUCK_NS: u64 = 200_000_000;
+
 /// How long a shutdown waits for peers to read the farewell.
 const FAREWELL_NS: u64 = 200_000_000;
 
@@ -119,6 +124,9 @@ impl Worker {
             if written > 0 {
                 slot.session.sent_ns = now;
             }
+            if written > 0 || !slot.connection.blocked {
+                slot.session.took_ns = now;
+            }
             if slot.connection.blocked != was_blocked {
                 let mut flags = epoll::EventFlags::IN;
                 flags.set(epoll::EventFlags::OUT, slot.connection.blocked);
@@ -129,7 +137,7 @@ impl Worker {
             if slot.session.state == State::Closing && waiting == 0 {
                 // The peer reads our farewell before it sees the end; its own end, or a timer, ends the connection.
                 slot.connection.end();
-            } else if waiting > self.limits.output_bytes {
+            } else if waiting > self.limits.output_bytes.saturating_mul(OUTPUT_BOUNDS) {
                 self.stats.count_error(SessionError::SlowReader);
                 self.drop_connection(at);
             } else if slot.session.state == State::CatchingUp && !slot.asked && waiting == 0 {
@@ -160,9 +168,11 @@ impl Worker {
 
     /// Whether everything that was published has been answered and sent.
     pub fn is_drained(&self) -> bool {
-        self.input.waiting() <= 0
-            && self.watermarks.written().0 == self.delivered
-            && self.slots.iter().flatten().all(|slot| slot.connection.waiting() == 0)
+        self.input.waiting() <= 0 && self.watermarks.written().0 == self.delivered && {
+            let now = mono_ns();
+            let stuck = |slot: &Slot| now.saturating_sub(slot.session.took_ns) > STUCK_NS;
+            self.slots.iter().flatten().all(|slot| slot.connection.waiting() == 0 || stuck(slot))
+        }
     }
 
     /// Says goodbye to everybody.
