@@ -12,7 +12,7 @@ impl Generator {
     /// Gives some orders what the features of the stream allow.
     pub(super) fn dress(&mut self, order: &mut NewOrder, side: Side) {
         let is_market = order.order_type == OrderType::Market.code();
-        if self.has(Feature::Stops) && self.random.chance(1, 6) {
+        if self.has(Feature::Stops) && self.random.chance(1, 5) {
             self.make_stop(order, side);
         } else if is_market && side == Side::Buy && self.has(Feature::Budget) && self.random.chance(2, 3) {
             self.make_budget(order);
@@ -21,7 +21,7 @@ impl Generator {
         if lasts && self.has(Feature::Icebergs) && self.random.chance(1, 4) {
             order.display = Qty(self.display(order.quantity.0));
         }
-        if lasts && self.has(Feature::Gtd) && self.random.chance(1, 4) {
+        if lasts && self.has(Feature::Gtd) && self.random.chance(1, 3) {
             order.time_in_force = TimeInForce::Gtd.code();
             order.expire_at = TimestampNs(self.expiry());
         }
@@ -48,6 +48,7 @@ impl Generator {
     /// Soon, often at one time with others; now and then it is over already.
     fn expiry(&mut self) -> u64 {
         if let Some(&latest) = self.expiries.back()
+            && latest > self.now
             && self.random.chance(1, 2)
         {
             return latest;
@@ -57,7 +58,8 @@ impl Generator {
             0 => self.now,
             1 => self.now - 1,
             2 => u64::MAX,
-            3..6 => self.now + 1 + self.random.below(50_000_000),
+            3..11 => (self.now / (100 * SECOND) + 1) * 100 * SECOND,
+            11..13 => self.now + 1 + self.random.below(50_000_000),
             _ => self.now + self.random.below(30) * SECOND,
         };
         remember(&mut self.expiries, expiry, 4);
@@ -82,8 +84,11 @@ impl Generator {
             }
         } else {
             order.order_type = OrderType::StopLimit.code();
-            // Around the trigger, so that some of them cross when they run and some rest.
-            order.price = Price((order.trigger.0 + self.random.between(-2, 2)).max(1));
+            // Around the trigger, so that some of them cross when they run and some rest; or far above, where the bounds
+            // of the symbol may change until then.
+            let distance =
+                if self.random.chance(1, 6) { self.random.between(5, 40) } else { self.random.between(-2, 2) };
+            order.price = Price((order.trigger.0 + distance).max(1));
         }
         if self.absurdly() {
             match self.random.below(4) {
@@ -123,7 +128,7 @@ impl Generator {
         let fee = i128::from(value) * i128::from(taker);
         let fee = ringbook_wire::div_ceil(fee, i128::from(RATE_ONE)) as i64;
         let budget = match self.random.below(20) {
-            0 => self.random.between(1, 1_100 * lot_value),
+            0 | 11 | 12 => self.random.between(1, 110 * lot_value),
             1 => self.random.pick(&[1, 1 << 40, 1 << 62, i64::MAX]),
             2..9 => value + fee,
             9 => value + fee - 1,

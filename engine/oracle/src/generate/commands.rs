@@ -1,6 +1,6 @@
 //! The generator's mixture: which command comes next, and those that are not about orders.
 
-use super::world::{ADMIN, ASSETS, CUSTOMERS, FIRST, TREASURER, spare};
+use super::world::{ADMIN, ASSETS, CUSTOMERS, FIRST, MIDDLE, TREASURER, spare};
 use super::{Feature, Generator, remember};
 use crate::scenario::bytes;
 use ringbook_event::Origin;
@@ -15,7 +15,7 @@ use ringbook_wire::{
 
 impl Generator {
     pub(super) fn any_command(&mut self) -> (Origin, Vec<u8>) {
-        if (self.has(Feature::Auction) || self.has(Feature::Close)) && self.random.chance(12, 1_000) {
+        if (self.has(Feature::Auction) || self.has(Feature::Close)) && self.random.chance(10, 1_000) {
             return self.status();
         }
         match self.random.below(1_000) {
@@ -156,8 +156,9 @@ impl Generator {
             (None, Some(symbol)) if self.random.chance(19, 20) => (symbol, SymbolStatus::Trading),
             _ => {
                 let usual = [SymbolStatus::Trading, SymbolStatus::Halted, SymbolStatus::CancelOnly];
-                let to_auction = [SymbolStatus::Trading, SymbolStatus::Halted, SymbolStatus::Halted];
-                (self.symbol(), self.random.pick(if auction { &to_auction } else { &usual }))
+                let to_auction =
+                    [SymbolStatus::Trading, SymbolStatus::Halted, SymbolStatus::Halted, SymbolStatus::CancelOnly];
+                (self.symbol(), self.random.pick(if auction { &to_auction[..] } else { &usual[..] }))
             }
         };
         let mut message = SetStatus { symbol: SymbolId(symbol), status: status.code(), ..SetStatus::new(0) };
@@ -216,6 +217,20 @@ impl Generator {
         symbol.band = Rate(self.random.pick(&[0, 0, 0, 3_000_000, 20_000_000, 20_000_000, 1]));
         symbol.slip = Rate(self.random.pick(&[0, 1_000_000, 3_000_000, 99_999_999]));
         symbol.max_price = Price(self.random.pick(&[104, 110, 1_000, 1_000]));
+        if self.has(Feature::Stops) {
+            // So that stop orders that wait find other bounds when they run.
+            let lot = MIDDLE * symbol.quote_per_tick_lot.0;
+            let (mut quantity, mut market, mut low, mut high) = (1, 30, 0, 0);
+            match self.random.below(12) {
+                0 => quantity = 3,
+                1 => market = 4,
+                2 => low = lot * 3,
+                3 => high = lot * 10,
+                _ => {}
+            }
+            (symbol.min_quantity, symbol.max_market_quantity) = (Qty(quantity), Qty(market));
+            (symbol.min_notional, symbol.max_notional) = (Amount(low), Amount(high));
+        }
         symbol.stp = self.random.pick(&[1, 2, 3, 4, 5]);
         self.symbols[place] = symbol;
         self.sent(ADMIN, &symbol)
