@@ -1,18 +1,24 @@
-//! The worked examples of DOMAIN §7 that concern spot limit and market orders, and scripts for the rules of EVENTS that
-//! have no numbered example. Each runs against a fresh [`Exchange`] and asserts.
-//!
-//! Not here, for want of their order types: E04 (budget), E10 (stops), E11 (iceberg), E12 (auction), all perpetual ones.
+//! The worked examples of DOMAIN §7 that concern spot, and scripts for the rules of EVENTS that have no numbered example.
+//! Each runs against a fresh [`Exchange`] and asserts. Not here: all perpetual ones.
 
 mod admin;
+mod auction;
+mod budget;
 mod fees;
+mod icebergs;
 mod matching;
 mod rules;
+mod stops;
 mod stp;
 
 pub use admin::{adjustments, configuration, keys, quarantine};
+pub use auction::{close_symbol, e12, gtd_expiry, pre_open};
+pub use budget::{budget_ends, budget_stp, e04};
 pub use fees::{e01, e02, e03, e05};
+pub use icebergs::{e11, fok_hidden, iceberg_amend, iceberg_stp};
 pub use matching::{e08, e09, e34, e35, e36};
 pub use rules::{amend_as_taker, cancel_all, client_ids, market_without_book, session_down, status_and_suspension};
+pub use stops::{amend_trigger, e10, stop_fails, stop_in_pre_open, stop_limits};
 pub use stp::{e06, e07};
 
 use crate::Exchange;
@@ -25,22 +31,38 @@ pub const ALL: &[(&str, Example)] = &[
     ("e01", e01),
     ("e02", e02),
     ("e03", e03),
+    ("e04", e04),
     ("e05", e05),
     ("e06", e06),
     ("e07", e07),
     ("e08", e08),
     ("e09", e09),
+    ("e10", e10),
+    ("e11", e11),
+    ("e12", e12),
     ("e34", e34),
     ("e35", e35),
     ("e36", e36),
     ("adjustments", adjustments),
     ("amend_as_taker", amend_as_taker),
+    ("amend_trigger", amend_trigger),
+    ("budget_ends", budget_ends),
+    ("budget_stp", budget_stp),
     ("cancel_all", cancel_all),
     ("client_ids", client_ids),
+    ("close_symbol", close_symbol),
     ("configuration", configuration),
+    ("fok_hidden", fok_hidden),
+    ("gtd_expiry", gtd_expiry),
+    ("iceberg_amend", iceberg_amend),
+    ("iceberg_stp", iceberg_stp),
     ("keys", keys),
     ("market_without_book", market_without_book),
+    ("pre_open", pre_open),
     ("quarantine", quarantine),
     ("session_down", session_down),
     ("status_and_suspension", status_and_suspension),
+    ("stop_fails", stop_fails),
+    ("stop_in_pre_open", stop_in_pre_open),
+    ("stop_limits", stop_limits),
 ];

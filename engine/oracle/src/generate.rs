@@ -7,8 +7,10 @@
 //!
 //! Invariants: every message is whole (right length for its type), so the gateway would have let it through; internal
 //! commands come from key 0 only; the same seed and the same events yield the same stream. Commands whose outcome the
-//! documents leave open come only with [`Generator::with_unsettled`].
+//! documents leave open come only with [`Generator::with_unsettled`]; what a [`Feature`] names can be switched off. At most
+//! [`DUE_WITH_A_COMMAND`] GTD orders are due at a command that is not a TICK.
 
+mod advanced;
 mod commands;
 mod orders;
 mod random;
@@ -18,9 +20,9 @@ pub use random::Random;
 
 use crate::scenario::bytes;
 use ringbook_event::{Event, Origin};
-use ringbook_wire::message::{Genesis, Message, NewOrder, SetKey, SetSymbol};
-use ringbook_wire::{KeyId, SessionId};
-use std::collections::{BTreeMap, VecDeque};
+use ringbook_wire::message::{Genesis, Message, NewOrder, SetKey, SetSymbol, Tick};
+use ringbook_wire::{KeyId, SessionId, SymbolStatus};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A command of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +35,41 @@ pub struct Command {
     pub message: Vec<u8>,
 }
 
+/// A part of the rules that a stream can do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Feature {
+    /// Market orders with a quote budget (STOP_MARKET buys belong to [`Feature::Stops`]).
+    Budget,
+    /// Orders that expire, and jumps of time.
+    Gtd,
+    /// Orders that show a part.
+    Icebergs,
+    /// STOP_LIMIT and STOP_MARKET.
+    Stops,
+    /// PRE_OPEN.
+    Auction,
+    /// CLOSED, of spare symbols.
+    Close,
+}
+
+impl Feature {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Budget, Self::Gtd, Self::Icebergs, Self::Stops, Self::Auction, Self::Close];
+}
+
+/// How many GTD orders may be due at a command that is not a TICK (EVENTS "time and expiry").
+pub const DUE_WITH_A_COMMAND: usize = 8;
+
 /// An order that the generator saw accepted.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     order: u64,
     account: u32,
+    symbol: u32,
+    /// Of a GTD order, else 0.
+    expire_at: u64,
+    /// Untriggered.
+    waits: bool,
 }
 
 /// What the stream is like; drawn from the seed, so that different seeds press different places.
@@ -63,13 +95,26 @@ pub struct Generator {
     random: Random,
     temper: Temper,
     unsettled: bool,
+    features: BTreeSet<Feature>,
+    planned: bool,
     now: u64,
+    /// The highest time of any command so far.
+    engine_time: u64,
     client_ids: u64,
     setup: VecDeque<Command>,
     symbols: Vec<SetSymbol>,
     keys: Vec<SetKey>,
-    /// Whether a symbol was last seen to trade.
-    trading: BTreeMap<u32, bool>,
+    /// Status of each symbol as last seen.
+    status: BTreeMap<u32, SymbolStatus>,
+    /// Price of the last trade of each symbol.
+    last: BTreeMap<u32, i64>,
+    /// The spare symbol that may be closed.
+    spare: u32,
+    /// The latest triggers and expiry times, so that several orders share one.
+    triggers: VecDeque<i64>,
+    expiries: VecDeque<u64>,
+    /// The NEW_ORDER that was made last, if the last command was one.
+    sent: Option<NewOrder>,
     suspended: BTreeMap<u32, bool>,
     live: Vec<Seen>,
     /// Latest last.
@@ -93,25 +138,50 @@ impl Generator {
             wealth: random.pick(&[40, 400, 5_000, 50_000]),
             absurd: random.pick(&[5, 30, 120]),
         };
-        let mut generator = Self {
+        Self {
             random,
             temper,
             unsettled: false,
+            features: Feature::ALL.iter().copied().collect(),
+            planned: false,
             now: 1_700_000_000_000_000_000,
+            engine_time: 0,
             client_ids: 0,
             setup: VecDeque::new(),
             symbols: Vec::new(),
             keys: Vec::new(),
-            trading: BTreeMap::new(),
+            status: BTreeMap::new(),
+            last: BTreeMap::new(),
+            spare: world::FIRST_SPARE,
+            triggers: VecDeque::new(),
+            expiries: VecDeque::new(),
+            sent: None,
             suspended: BTreeMap::new(),
             live: Vec::new(),
             ended: VecDeque::new(),
             recent: VecDeque::new(),
             money: VecDeque::new(),
             adjustments: BTreeMap::new(),
-        };
-        generator.plan_setup();
-        generator
+        }
+    }
+
+    /// A stream with these features only. To be called before the first command.
+    #[must_use]
+    pub fn with_features(mut self, features: &[Feature]) -> Self {
+        self.features = features.iter().copied().collect();
+        self
+    }
+
+    /// A stream without a feature. To be called before the first command.
+    #[must_use]
+    pub fn without(mut self, feature: Feature) -> Self {
+        self.features.remove(&feature);
+        self
+    }
+
+    /// Whether the stream has a feature.
+    fn has(&self, feature: Feature) -> bool {
+        self.features.contains(&feature)
     }
 
     /// Also makes commands whose outcome DOMAIN and EVENTS leave open, where two right exchanges may differ.
@@ -136,16 +206,37 @@ impl Generator {
 
     /// The next command: first the world's setup, then anything.
     pub fn next_command(&mut self) -> Command {
-        if let Some(command) = self.setup.pop_front() {
-            return command;
+        if !self.planned {
+            self.plan_setup();
+            self.planned = true;
         }
+        let command = self.setup.pop_front().unwrap_or_else(|| self.random_command());
+        self.engine_time = self.engine_time.max(command.time_ns);
+        self.sent = NewOrder::read(&command.message);
+        command
+    }
+
+    fn random_command(&mut self) -> Command {
         // Mostly forward; sometimes the clock stands or falls back, and the engine's time must not.
         let step = self.random.pick(&[0, 1, 1_000, 1_000_000, 50_000_000, 2_000_000_000]);
         self.now += step;
+        if self.has(Feature::Gtd) && self.random.chance(1, 150) {
+            self.now += self.random.pick(&[5_000_000_000, 30_000_000_000, 200_000_000_000]);
+            return self.tick(self.now);
+        }
         let time_ns =
             if self.random.chance(20, 1_000) { self.now - self.random.below(5_000_000_000) } else { self.now };
+        let then = time_ns.max(self.engine_time);
+        let due = self.live.iter().filter(|seen| seen.expire_at != 0 && seen.expire_at <= then).count();
+        if due > DUE_WITH_A_COMMAND {
+            return self.tick(time_ns);
+        }
         let (origin, message) = self.any_command();
         Command { time_ns, origin, message }
+    }
+
+    fn tick(&self, time_ns: u64) -> Command {
+        Command { time_ns, origin: Origin::INTERNAL, message: bytes(&Tick::new(0)) }
     }
 
     /// Learns from the events of the last command.
@@ -153,8 +244,19 @@ impl Generator {
         for event in events {
             match event {
                 Event::Accepted(e) => {
-                    let seen = Seen { order: e.order.0, account: e.header.subject };
-                    self.live.push(seen);
+                    let sent = self.sent.unwrap_or_else(|| NewOrder::new(0));
+                    self.live.push(Seen {
+                        order: e.order.0,
+                        account: e.header.subject,
+                        symbol: e.symbol.0,
+                        expire_at: sent.expire_at.0,
+                        waits: sent.trigger.0 != 0,
+                    });
+                }
+                Event::Triggered(e) => {
+                    if let Some(seen) = self.live.iter_mut().find(|seen| seen.order == e.order.0) {
+                        seen.waits = false;
+                    }
                 }
                 Event::Done(e) => {
                     if let Some(place) = self.live.iter().position(|seen| seen.order == e.order.0) {
@@ -162,9 +264,11 @@ impl Generator {
                         remember(&mut self.ended, seen, 200);
                     }
                 }
+                Event::Trade(e) => _ = self.last.insert(e.header.subject, e.price.0),
                 Event::Status(e) => {
-                    let trading = e.header.a == ringbook_wire::SymbolStatus::Trading.code();
-                    self.trading.insert(e.header.subject, trading);
+                    if let Some(status) = SymbolStatus::from_code(e.header.a) {
+                        self.status.insert(e.header.subject, status);
+                    }
                 }
                 _ => {}
             }

@@ -35,5 +35,6 @@ mod status;
 mod stops;
 pub mod text;
 
+pub use generate::Feature;
 pub use oracle::{Levels, Oracle};
 pub use scenario::Exchange;

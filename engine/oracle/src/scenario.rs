@@ -5,11 +5,12 @@
 
 use ringbook_event::{Done, Event, Origin, Trade};
 use ringbook_wire::message::{
-    Amend, CancelAll, Deposit, Genesis, Message, NewOrder, SetAccount, SetAsset, SetSymbol, Withdraw, name_field,
+    Amend, CancelAll, Deposit, Genesis, Message, NewOrder, SetAccount, SetAsset, SetStatus, SetSymbol, Withdraw,
+    name_field,
 };
 use ringbook_wire::{
     AccountId, Amount, AssetId, ClientOrderId, FeeModel, OrderId, OrderType, Price, Qty, Rate, RejectCode, Side,
-    StpMode, SymbolId, SymbolKind, SymbolStatus, TimeInForce, TimestampNs,
+    StpMode, SymbolId, SymbolKind, SymbolStatus, TimeInForce, TimestampNs, TriggerDirection, TriggerSource,
 };
 use std::collections::BTreeMap;
 
@@ -107,6 +108,33 @@ pub fn with_stp(order: NewOrder, mode: StpMode) -> NewOrder {
     NewOrder { stp: mode.code(), ..order }
 }
 
+/// A market buy for a quote budget.
+pub fn budget(account: u32, symbol: u32, amount: i64) -> NewOrder {
+    NewOrder { budget: Amount(amount), ..market(account, symbol, Side::Buy, 0) }
+}
+
+/// The order as a stop order: LIMIT becomes STOP_LIMIT, MARKET becomes STOP_MARKET.
+pub fn stop(order: NewOrder, direction: TriggerDirection, trigger: i64) -> NewOrder {
+    let is_limit = order.order_type == OrderType::Limit.code();
+    NewOrder {
+        order_type: if is_limit { OrderType::StopLimit } else { OrderType::StopMarket }.code(),
+        trigger: Price(trigger),
+        trigger_direction: direction.code(),
+        trigger_source: TriggerSource::Last.code(),
+        ..order
+    }
+}
+
+/// The order with a shown part.
+pub fn iceberg(order: NewOrder, display: i64) -> NewOrder {
+    NewOrder { display: Qty(display), ..order }
+}
+
+/// The order with an end in time.
+pub fn gtd(order: NewOrder, expire_at: u64) -> NewOrder {
+    NewOrder { time_in_force: TimeInForce::Gtd.code(), expire_at: TimestampNs(expire_at), ..order }
+}
+
 /// What a command caused, with questions that tests ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome(pub Vec<Event>);
@@ -164,6 +192,33 @@ impl Outcome {
     /// State, reason and remainder of an order that ended.
     pub fn end(&self, order: OrderId) -> Option<(u8, u8, i64)> {
         self.done(order).map(|done| (done.header.a, done.header.b, done.remaining.0))
+    }
+
+    /// Order and reason of each EXPIRED, and its code.
+    pub fn expired(&self) -> Vec<(OrderId, u8, u16)> {
+        let expired = |event: &Event| match event {
+            Event::Expired(e) => Some((e.order, e.header.a, e.code)),
+            _ => None,
+        };
+        self.0.iter().filter_map(expired).collect()
+    }
+
+    /// Order and price of each TRIGGERED.
+    pub fn triggered(&self) -> Vec<(OrderId, i64)> {
+        let triggered = |event: &Event| match event {
+            Event::Triggered(e) => Some((e.order, e.price.0)),
+            _ => None,
+        };
+        self.0.iter().filter_map(triggered).collect()
+    }
+
+    /// Order, shown and remaining lots of each REFRESHED.
+    pub fn refreshed(&self) -> Vec<(OrderId, i64, i64)> {
+        let refreshed = |event: &Event| match event {
+            Event::Refreshed(e) => Some((e.order, e.shown.0, e.remaining.0)),
+            _ => None,
+        };
+        self.0.iter().filter_map(refreshed).collect()
     }
 
     /// Names of the events but BALANCE, in order.
@@ -294,6 +349,23 @@ impl<'a> Desk<'a> {
     pub fn amend(&mut self, account: u32, order: OrderId, price: i64, quantity: i64) -> Outcome {
         let account = AccountId(account);
         self.send(&Amend { account, order, price: Price(price), quantity: Qty(quantity), ..Amend::new(0) })
+    }
+
+    /// Amends an order's trigger alone.
+    pub fn amend_trigger(&mut self, account: u32, order: OrderId, trigger: i64) -> Outcome {
+        self.send(&Amend { account: AccountId(account), order, trigger: Price(trigger), ..Amend::new(0) })
+    }
+
+    /// Sets a symbol's status.
+    pub fn status(&mut self, symbol: u32, status: SymbolStatus) -> Outcome {
+        self.send(&SetStatus { symbol: SymbolId(symbol), status: status.code(), ..SetStatus::new(0) })
+    }
+
+    /// Makes a last price: a trade of one lot between two accounts at an empty book.
+    #[track_caller]
+    pub fn trade_at(&mut self, seller: u32, buyer: u32, symbol: u32, price: i64) {
+        self.place(limit(seller, symbol, Side::Sell, price, 1)).accepted();
+        assert_eq!(self.place(limit(buyer, symbol, Side::Buy, price, 1)).fills(), [(price, 1)]);
     }
 
     /// Cancels all orders of an account.

@@ -9,7 +9,7 @@ use ringbook_wire::message::{
 };
 use ringbook_wire::{
     ClientOrderId, EndReason, FeeModel, OrderState, OrderType, RejectCode, Role, Side, StpMode, SymbolStatus,
-    TimeInForce, codec,
+    TimeInForce, TriggerDirection, TriggerSource, codec,
 };
 
 /// The name of a code, or the number if it names nothing.
@@ -114,10 +114,19 @@ fn new_order(m: &NewOrder) -> String {
         client(m.client_id),
         m.send_time.0
     );
-    let unused = [m.budget.0, m.trigger.0, m.display.0, m.expire_at.0 as i64];
-    if unused != [0; 4] || m.trigger_direction != 0 || m.trigger_source != 0 {
-        let trigger = (m.trigger_direction, m.trigger_source);
-        line += &format!(" budget/trigger/display/expire {unused:?} direction/source {trigger:?}");
+    if m.budget.0 != 0 {
+        line += &format!(" budget {}", m.budget);
+    }
+    if m.trigger.0 != 0 || m.trigger_direction != 0 || m.trigger_source != 0 {
+        let (direction, source) =
+            (code!(TriggerDirection, m.trigger_direction), code!(TriggerSource, m.trigger_source));
+        line += &format!(" when {source} {direction} {}", m.trigger);
+    }
+    if m.display.0 != 0 {
+        line += &format!(" display {}", m.display);
+    }
+    if m.expire_at.0 != 0 {
+        line += &format!(" expires {}", m.expire_at.0);
     }
     line
 }
@@ -125,7 +134,7 @@ fn new_order(m: &NewOrder) -> String {
 fn set_symbol(m: &SetSymbol) -> String {
     format!(
         "SET_SYMBOL {} {} {}/{} kind {} {} lot {} K {} price {}-{} qty {}-{} market {} notional {}-{} band {} slip {} \
-         taker {} maker {} orders {} stp {} status {}{}",
+         taker {} maker {} orders {} stops {} stp {} status {}{}",
         m.symbol,
         name(&m.name),
         m.base,
@@ -146,6 +155,7 @@ fn set_symbol(m: &SetSymbol) -> String {
         m.taker,
         m.maker,
         m.max_open_orders,
+        m.max_trigger_orders,
         code!(StpMode, m.stp),
         code!(SymbolStatus, m.status),
         odd(m.reserved != [0; 6] || m.reserved2 != [0; 3])

@@ -27,7 +27,8 @@ macro_rules! examples {
 }
 
 examples! {
-    e01 e02 e03 e05 e06 e07 e08 e09 e34 e35 e36
-    adjustments amend_as_taker cancel_all client_ids configuration keys market_without_book quarantine session_down
-    status_and_suspension
+    e01 e02 e03 e04 e05 e06 e07 e08 e09 e10 e11 e12 e34 e35 e36
+    adjustments amend_as_taker amend_trigger budget_ends budget_stp cancel_all client_ids close_symbol configuration
+    fok_hidden gtd_expiry iceberg_amend iceberg_stp keys market_without_book pre_open quarantine session_down
+    status_and_suspension stop_fails stop_in_pre_open stop_limits
 }

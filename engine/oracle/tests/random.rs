@@ -2,11 +2,11 @@
 //! what they are meant to reach.
 
 use ringbook_event::Event;
-use ringbook_oracle::generate::Generator;
+use ringbook_oracle::generate::{DUE_WITH_A_COMMAND, Feature, Generator};
 use ringbook_oracle::scenario::bytes;
 use ringbook_oracle::{Oracle, text};
-use ringbook_wire::RejectCode;
-use ringbook_wire::message::{CancelAll, Message};
+use ringbook_wire::message::{CancelAll, Message, MessageType, NewOrder};
+use ringbook_wire::{EndReason, RejectCode, SymbolStatus};
 use std::collections::{BTreeMap, BTreeSet};
 
 const SEEDS: u64 = 24;
@@ -17,6 +17,8 @@ fn run(mut generator: Generator, commands: u64, mut show: impl FnMut(&Oracle, &[
     let mut oracle = Oracle::new(&generator.genesis());
     for sequence in 2..2 + commands {
         let command = generator.next_command();
+        let is_tick = command.message[2] == MessageType::Tick as u8;
+        assert!(is_tick || oracle.due_at(command.time_ns) <= DUE_WITH_A_COMMAND, "a TICK goes first");
         let events = oracle.apply(sequence, command.time_ns, command.origin, &command.message);
         generator.observe(&events);
         show(&oracle, &command.message, &events);
@@ -84,7 +86,16 @@ fn trades_and_events_are_in_order() {
                         last_order += 1;
                     }
                     Event::Rejected(e) => {
-                        assert_eq!(events.len(), 1, "a refusal comes alone");
+                        let expiries = |event: &&Event| {
+                            let reason = match event {
+                                Event::Expired(e) => e.header.a,
+                                Event::Done(e) => e.header.b,
+                                _ => 0,
+                            };
+                            reason == EndReason::Time.code() || event.name() == "Balance"
+                        };
+                        let others = events.len() - events.iter().filter(expiries).count();
+                        assert_eq!(others, 1, "a refusal comes alone but for what was due");
                         assert_eq!(e.header.a, message[2]);
                         assert_eq!(e.header.b == 1, e.code == 100 || e.code == 102);
                     }
@@ -113,30 +124,106 @@ fn the_same_seed_is_the_same_stream() {
     assert_ne!(record(5), record(6));
 }
 
+/// Without its features, a stream has nothing of them.
+#[test]
+fn features_can_be_switched_off() {
+    let names_of = |make: &dyn Fn(u64) -> Generator| {
+        let mut seen = BTreeSet::new();
+        for seed in 400..400 + SEEDS / 4 {
+            run(make(seed), COMMANDS, |_, message, events| {
+                seen.extend(events.iter().map(Event::name));
+                let order = NewOrder::read(message).filter(|_| matches!(events.first(), Some(Event::Accepted(_))));
+                if let Some(order) = order {
+                    let marks = [
+                        (order.budget.0 != 0, "budget"),
+                        (order.expire_at.0 != 0, "expire_at"),
+                        (order.display.0 != 0, "display"),
+                        (order.trigger.0 != 0, "trigger"),
+                    ];
+                    seen.extend(marks.iter().filter(|(is, _)| *is).map(|(_, name)| *name));
+                }
+                for event in events {
+                    if let Event::Status(e) = event {
+                        seen.insert(SymbolStatus::from_code(e.header.a).expect("a good status").name());
+                    }
+                }
+            });
+        }
+        seen
+    };
+    let marks: [(Feature, &[&str]); 6] = [
+        (Feature::Budget, &[]),
+        (Feature::Gtd, &["expire_at"]),
+        (Feature::Icebergs, &["display", "Refreshed"]),
+        (Feature::Stops, &["trigger", "Triggered"]),
+        (Feature::Auction, &["PRE_OPEN"]),
+        (Feature::Close, &["CLOSED"]),
+    ];
+    let all = names_of(&Generator::new);
+    let none = names_of(&|seed| Generator::new(seed).with_features(&[]));
+    assert!(all.contains("budget") && !none.contains("budget"));
+    for (feature, marks) in marks {
+        let without = names_of(&|seed| Generator::new(seed).without(feature));
+        let alone = names_of(&|seed| Generator::new(seed).with_features(&[feature]));
+        for mark in marks {
+            assert!(all.contains(mark) && alone.contains(mark), "{mark}");
+            assert!(!none.contains(mark) && !without.contains(mark), "{mark}");
+        }
+    }
+}
+
 #[test]
 fn streams_reach_every_event_code_and_reason() {
-    let (mut names, mut codes, mut ends) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    let (mut replays, mut prevented, mut amended) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for seed in 300..300 + SEEDS {
+    let mut seen: BTreeMap<&str, BTreeMap<Vec<u16>, u64>> = BTreeMap::new();
+    let mut names: BTreeMap<&str, u64> = BTreeMap::new();
+    for seed in 300..300 + 2 * SEEDS {
         run(Generator::new(seed), COMMANDS, |_, _, events| {
+            let mut note = |what, key: &[u16]| *seen.entry(what).or_default().entry(key.to_vec()).or_default() += 1;
+            let triggered = events.iter().filter(|event| event.name() == "Triggered").count();
+            note("cascade", &[triggered as u16]);
+            let due = events.iter().filter(|e| matches!(e, Event::Expired(e) if e.header.a == 16)).count();
+            note("due", &[due as u16]);
             for event in events {
-                names.insert(event.name());
+                *names.entry(event.name()).or_default() += 1;
+                let (a, b) = (u16::from(event.as_bytes()[2]), u16::from(event.as_bytes()[3]));
                 match event {
-                    Event::Rejected(e) => _ = codes.insert((e.header.a, e.code)),
-                    Event::Done(e) => _ = ends.insert((e.header.a, e.header.b)),
-                    Event::Replayed(e) => _ = replays.insert((e.header.b, e.header.a)),
-                    Event::Prevented(e) => _ = prevented.insert(e.header.a),
-                    Event::Amended(e) => _ = amended.insert(e.header.b),
+                    Event::Rejected(e) => note("rejected", &[a, e.code]),
+                    Event::Done(_) => note("done", &[a, b]),
+                    Event::Replayed(_) => note("replayed", &[b, a]),
+                    Event::Prevented(_) => note("prevented", &[a]),
+                    Event::Amended(e) => note("amended", &[b, u16::from(e.trigger.0 != 0)]),
+                    Event::Triggered(_) => note("triggered", &[a, b]),
+                    Event::Trade(_) => note("trade", &[b]),
+                    Event::Status(_) => note("status", &[a]),
+                    Event::Expired(e) if e.code != 0 => note("failed", &[e.code]),
                     _ => {}
                 }
             }
         });
     }
-    assert_eq!(names.len(), 14, "{names:?}");
-    let of = |kind| -> Vec<u16> { codes.iter().filter(|(k, _)| *k == kind).map(|(_, code)| *code).collect() };
-    assert_eq!(of(64), [100, 102, 103, 105, 106, 200, 201, 202, 203, 209, 210, 211, 300, 400]);
+    assert_eq!(names.len(), 16, "{names:?}");
+    assert!(names.values().all(|&count| count >= 400), "{names:?}");
+
+    // What must come, and how often at least.
+    let require = |what: &str, least: u64, keys: &[&[u16]]| {
+        for key in keys {
+            let count = seen[what].get(*key).copied().unwrap_or(0);
+            assert!(count >= least, "{what} {key:?}: {count} of {least}");
+        }
+        seen[what].len() == keys.len()
+    };
+    let of = |kind: u16| -> Vec<u16> {
+        seen["rejected"].keys().filter(|key| key[0] == kind).map(|key| key[1]).collect::<Vec<_>>()
+    };
+    let new_order = [100, 102, 103, 105, 106, 200, 201, 202, 203, 205, 206, 207, 208, 209, 210, 211, 300, 400];
+    let amend = [100, 102, 103, 106, 200, 201, 202, 203, 208, 300, 400, 401, 402, 403];
+    for (kind, least, codes) in [(64, 100, &new_order[..]), (66, 20, &amend[..])] {
+        assert_eq!(of(kind), codes, "message type {kind}");
+        for &code in codes {
+            require("rejected", least, &[&[kind, code]]);
+        }
+    }
     assert_eq!(of(65), [100, 102, 401]);
-    assert_eq!(of(66), [100, 102, 103, 106, 200, 201, 202, 203, 300, 400, 401, 402, 403]);
     assert_eq!(of(67), [100, 102, 105]);
     assert_eq!(of(72), [102, 104, 500, 501, 502]);
     assert_eq!(of(73), [102, 103, 104, 300, 500, 501]);
@@ -145,15 +232,36 @@ fn streams_reach_every_event_code_and_reason() {
         assert_eq!(of(kind), [100, 102, 603], "message type {kind}");
     }
     let known: BTreeSet<u16> = RejectCode::ALL.iter().map(|code| code.code()).collect();
-    assert!(codes.iter().all(|(_, code)| known.contains(code)));
-    let expected = [(5, 0), (6, 1), (6, 2), (6, 3), (7, 17), (7, 18), (7, 19), (7, 20), (8, 28)];
-    assert_eq!(ends, BTreeSet::from(expected));
-    assert_eq!(prevented, BTreeSet::from([2, 3, 4, 5]));
-    assert_eq!(amended, BTreeSet::from([0, 1]));
+    assert!(seen["rejected"].keys().all(|key| known.contains(&key[1])));
+
+    // Ends: by fill; by the client; by time, IOC, FOK, no liquidity, protection, budget, failed trigger, status; by STP.
+    let ends: [&[u16]; 13] = [
+        &[5, 0],
+        &[6, 1],
+        &[6, 2],
+        &[6, 3],
+        &[7, 16],
+        &[7, 17],
+        &[7, 18],
+        &[7, 19],
+        &[7, 20],
+        &[7, 21],
+        &[7, 24],
+        &[7, 27],
+        &[8, 28],
+    ];
+    assert!(require("done", 90, &ends));
+    require("failed", 5, &[&[103], &[200], &[201], &[202], &[203], &[210], &[400]]);
+    assert!(require("prevented", 100, &[&[2], &[3], &[4], &[5]]));
+    assert!(require("amended", 200, &[&[0, 0], &[1, 0], &[1, 1]]));
+    assert!(require("trade", 100, &[&[1], &[2]]));
+    assert!(require("status", 50, &[&[1], &[2], &[3], &[4], &[5]]));
+    assert!(require("triggered", 100, &[&[1, 1], &[1, 2], &[2, 1], &[2, 2]]));
+    require("cascade", 10, &[&[1], &[2], &[3], &[4]]);
+    require("due", 10, &[&[1], &[2], &[3], &[4], &[5], &[6]]);
+    assert!(seen["due"].keys().any(|key| usize::from(key[0]) > DUE_WITH_A_COMMAND), "a TICK ends many");
     for command in [64, 65, 66] {
-        for state in [1, 5, 6, 7, 8] {
-            assert!(replays.contains(&(command, state)), "REPLAYED of {command} in state {state}");
-        }
+        require("replayed", 1, &[&[command, 1], &[command, 5], &[command, 6], &[command, 7], &[command, 8]]);
     }
-    assert!(replays.contains(&(64, 3)) && replays.contains(&(64, 4)));
+    require("replayed", 20, &[&[64, 2], &[64, 3], &[64, 4]]);
 }

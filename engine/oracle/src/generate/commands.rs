@@ -1,7 +1,7 @@
 //! The generator's mixture: which command comes next, and those that are not about orders.
 
-use super::world::{ADMIN, ASSETS, CUSTOMERS, FIRST, TREASURER};
-use super::{Generator, remember};
+use super::world::{ADMIN, ASSETS, CUSTOMERS, FIRST, MIDDLE, TREASURER, spare};
+use super::{Feature, Generator, remember};
 use crate::scenario::bytes;
 use ringbook_event::Origin;
 use ringbook_wire::message::{
@@ -15,6 +15,9 @@ use ringbook_wire::{
 
 impl Generator {
     pub(super) fn any_command(&mut self) -> (Origin, Vec<u8>) {
+        if (self.has(Feature::Auction) || self.has(Feature::Close)) && self.random.chance(10, 1_000) {
+            return self.status();
+        }
         match self.random.below(1_000) {
             0..690 => self.new_order(),
             690..810 => self.amend(),
@@ -138,17 +141,33 @@ impl Generator {
         Self::internal(&message)
     }
 
-    /// Halts now and then; opens again soon what is halted.
+    /// Halts now and then; opens again soon what is halted, often by way of PRE_OPEN; rarely closes the spare symbol.
     fn status(&mut self) -> (Origin, Vec<u8>) {
-        let halted = self.trading.iter().find(|(_, trading)| !**trading).map(|(&symbol, _)| symbol);
-        let (symbol, status) = match halted {
-            Some(symbol) if self.random.chance(19, 20) => (symbol, SymbolStatus::Trading.code()),
-            _ => (self.symbol(), self.random.pick(&[2, 2, 3, 4])),
+        let collects = self.status.iter().find(|(_, status)| **status == SymbolStatus::PreOpen);
+        let collects = collects.map(|(&symbol, _)| symbol).filter(|_| self.random.chance(1, 2));
+        let stopped = |status: &SymbolStatus| matches!(status, SymbolStatus::Halted | SymbolStatus::CancelOnly);
+        let halted = self.status.iter().find(|(_, status)| stopped(status)).map(|(&symbol, _)| symbol);
+        let auction = self.has(Feature::Auction);
+        let (symbol, status) = match (collects, halted) {
+            _ if self.has(Feature::Close) && self.random.chance(1, 20) => (self.spare, SymbolStatus::Closed),
+            (Some(symbol), _) if self.random.chance(1, 12) => (symbol, SymbolStatus::Halted),
+            (Some(symbol), _) => (symbol, SymbolStatus::Trading),
+            (None, Some(symbol)) if auction && self.random.chance(1, 2) => (symbol, SymbolStatus::PreOpen),
+            (None, Some(symbol)) if self.random.chance(19, 20) => (symbol, SymbolStatus::Trading),
+            _ => {
+                let usual = [SymbolStatus::Trading, SymbolStatus::Halted, SymbolStatus::CancelOnly];
+                let to_auction =
+                    [SymbolStatus::Trading, SymbolStatus::Halted, SymbolStatus::Halted, SymbolStatus::CancelOnly];
+                (self.symbol(), self.random.pick(if auction { &to_auction[..] } else { &usual[..] }))
+            }
         };
-        let status = if self.absurdly() { self.random.pick(&[0, 1, 5, 6, 255]) } else { status };
-        let mut message = SetStatus { symbol: SymbolId(symbol), status, ..SetStatus::new(0) };
+        let mut message = SetStatus { symbol: SymbolId(symbol), status: status.code(), ..SetStatus::new(0) };
         if self.absurdly() {
-            message.reserved[1] = 1;
+            match self.random.below(3) {
+                0 => message.reserved[1] = 1,
+                1 if auction => message.status = SymbolStatus::PreOpen.code(),
+                _ => message.status = self.random.pick(&[0, 6, 255]),
+            }
         }
         self.sent(ADMIN, &message)
     }
@@ -177,6 +196,9 @@ impl Generator {
 
     /// Changes a symbol's limits and rates, or breaks a rule.
     fn set_symbol(&mut self) -> (Origin, Vec<u8>) {
+        if self.status.get(&self.spare) == Some(&SymbolStatus::Closed) && self.random.chance(1, 2) {
+            return self.next_spare();
+        }
         let place = self.random.below(self.symbols.len() as u64) as usize;
         let mut symbol = self.symbols[place];
         if self.random.chance(1, 3) {
@@ -190,13 +212,41 @@ impl Generator {
             symbol.taker = Rate(self.random.between(-9, 9));
             symbol.maker = Rate(self.random.between(-9, 9));
         }
+        symbol.max_trigger_orders = self.random.pick(&[1, 5, 5, 20]);
         symbol.max_open_orders = self.random.pick(&[1, 3, 20, 100]);
         symbol.band = Rate(self.random.pick(&[0, 0, 0, 3_000_000, 20_000_000, 20_000_000, 1]));
         symbol.slip = Rate(self.random.pick(&[0, 1_000_000, 3_000_000, 99_999_999]));
         symbol.max_price = Price(self.random.pick(&[104, 110, 1_000, 1_000]));
+        if self.has(Feature::Stops) {
+            // So that stop orders that wait find other bounds when they run.
+            let lot = MIDDLE * symbol.quote_per_tick_lot.0;
+            let (mut quantity, mut market, mut low, mut high) = (1, 30, 0, 0);
+            match self.random.below(12) {
+                0 => quantity = 3,
+                1 => market = 4,
+                2 => low = lot * 3,
+                3 => high = lot * 10,
+                _ => {}
+            }
+            (symbol.min_quantity, symbol.max_market_quantity) = (Qty(quantity), Qty(market));
+            (symbol.min_notional, symbol.max_notional) = (Amount(low), Amount(high));
+        }
         symbol.stp = self.random.pick(&[1, 2, 3, 4, 5]);
         self.symbols[place] = symbol;
         self.sent(ADMIN, &symbol)
+    }
+
+    /// A new symbol in place of the spare one that was closed.
+    fn next_spare(&mut self) -> (Origin, Vec<u8>) {
+        self.spare += 1;
+        let statuses: &[SymbolStatus] = if self.has(Feature::Auction) {
+            &[SymbolStatus::Trading, SymbolStatus::PreOpen]
+        } else {
+            &[SymbolStatus::Trading]
+        };
+        let symbol = SetSymbol { status: self.random.pick(statuses).code(), ..spare(self.spare) };
+        *self.symbols.last_mut().expect("there are symbols") = symbol;
+        Self::internal(&symbol)
     }
 
     fn spoil_symbol(&mut self, symbol: &mut SetSymbol) {

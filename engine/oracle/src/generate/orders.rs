@@ -1,7 +1,7 @@
 //! The generator's NEW_ORDER, CANCEL, AMEND and CANCEL_ALL.
 
 use super::world::{CUSTOMERS, FIRST, MIDDLE, trader_of};
-use super::{Generator, Seen, remember};
+use super::{Feature, Generator, Seen, remember};
 use ringbook_event::Origin;
 use ringbook_wire::message::{Amend, Cancel, CancelAll, Message, NewOrder};
 use ringbook_wire::{
@@ -25,10 +25,11 @@ impl Generator {
             return self.random.pick(&[0, 77, u32::MAX]);
         }
         // Most of the stream is in the first two, so that their books get deep.
-        self.random.pick(&[1, 1, 1, 2, 2, 3, 4, 5])
+        let spare = if self.has(Feature::Close) { self.spare } else { 1 };
+        self.random.pick(&[1, 1, 1, 2, 2, 3, 4, 5, spare])
     }
 
-    fn price(&mut self, side: Side) -> i64 {
+    pub(super) fn price(&mut self, side: Side) -> i64 {
         let spread = self.temper.spread;
         let passive = self.random.between(-spread, 1);
         match (self.random.below(10), side) {
@@ -39,7 +40,7 @@ impl Generator {
         }
     }
 
-    fn quantity(&mut self) -> i64 {
+    pub(super) fn quantity(&mut self) -> i64 {
         match self.random.below(40) {
             0 => self.random.between(1, 1_010),
             1..4 => self.random.between(1, self.temper.lots * 10),
@@ -127,6 +128,7 @@ impl Generator {
             flags,
             ..NewOrder::new(self.random.next_u64() as u32)
         };
+        self.dress(&mut order, side);
         if self.absurdly() {
             self.spoil(&mut order);
         }
@@ -142,7 +144,8 @@ impl Generator {
             3..6 => order.quantity = Qty(self.random.absurd()),
             6 => order.budget = Amount(self.random.absurd()),
             7 => order.trigger = Price(self.random.absurd()),
-            8 => order.display = Qty(self.random.absurd()),
+            8 if self.has(Feature::Icebergs) => order.display = Qty(self.random.absurd()),
+            8 => order.display = Qty(-1),
             9 => order.expire_at = TimestampNs(self.random.next_u64()),
             10 => order.side = byte,
             11 => order.order_type = byte,
@@ -157,7 +160,8 @@ impl Generator {
 
     /// An order that lives, has ended, belongs to another account or never was.
     fn target(&mut self) -> Seen {
-        let nobody = Seen { order: self.random.below(5_000), account: self.account() };
+        let (order, account) = (self.random.below(5_000), self.account());
+        let nobody = Seen { order, account, symbol: 1, expire_at: 0, waits: false };
         match self.random.below(20) {
             0 => nobody,
             1 if !self.live.is_empty() => {
@@ -208,16 +212,20 @@ impl Generator {
             quantity: Qty(quantity),
             ..Amend::new(0)
         };
+        if self.has(Feature::Stops) && self.random.chance(1, 5) {
+            self.amend_untriggered(&mut amend);
+        }
         if self.absurdly() {
             match self.random.below(5) {
                 0 => amend.price = Price(self.random.absurd()),
                 1 => amend.quantity = Qty(self.random.absurd()),
-                2 => amend.trigger = Price(self.random.absurd()),
+                2 if self.has(Feature::Stops) => amend.trigger = Price(self.random.absurd()),
+                2 => amend.trigger = Price(-1),
                 3 => amend.reserved = 1,
                 _ => (amend.order, amend.client_id) = (OrderId(0), ClientOrderId::NONE),
             }
         }
-        self.sent(trader_of(account), &amend)
+        self.sent(trader_of(amend.account.0), &amend)
     }
 
     pub(super) fn cancel_all(&mut self) -> (Origin, Vec<u8>) {

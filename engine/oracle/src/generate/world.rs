@@ -1,6 +1,6 @@
 //! The generator's world: assets, symbols with different rules, accounts with groups, keys with roles, first deposits.
 
-use super::{Command, Generator};
+use super::{Command, Feature, Generator};
 use crate::scenario::bytes;
 use ringbook_event::Origin;
 use ringbook_wire::message::{Deposit, Message, SetAccount, SetAsset, SetKey, SetSymbol, name_field};
@@ -14,6 +14,8 @@ pub const FIRST: u32 = 100;
 pub const CUSTOMERS: u32 = 12;
 /// Assets: two bases and a quote.
 pub const ASSETS: u32 = 3;
+/// The first symbol that may be closed; its successors have the numbers after it.
+pub const FIRST_SPARE: u32 = 20;
 /// The middle of all prices.
 pub const MIDDLE: i64 = 100;
 /// The key that trades for the first half of the customers; the next one for the second.
@@ -45,8 +47,12 @@ impl Generator {
             self.plan(&SetAsset { asset: AssetId(asset), scale: 8, name, ..SetAsset::new(0) });
         }
         self.symbols = symbols();
+        if self.has(Feature::Close) {
+            self.symbols.push(spare(self.spare));
+        }
         for symbol in self.symbols.clone() {
-            self.trading.insert(symbol.symbol.0, symbol.status == SymbolStatus::Trading.code());
+            let status = SymbolStatus::from_code(symbol.status).expect("a good status");
+            self.status.insert(symbol.symbol.0, status);
             self.plan(&symbol);
         }
         self.keys = keys();
@@ -88,9 +94,9 @@ impl Generator {
     }
 }
 
-/// Five symbols: plain; rebates and large fees; per lot; tight limits and a band; halted, with prices of its own.
-fn symbols() -> Vec<SetSymbol> {
-    let plain = SetSymbol {
+/// A symbol without peculiarities; it wants a number and a name.
+fn plain() -> SetSymbol {
+    SetSymbol {
         base: AssetId(1),
         quote: AssetId(2),
         fee_group: 1,
@@ -111,7 +117,23 @@ fn symbols() -> Vec<SetSymbol> {
         stp: StpMode::CancelTaker.code(),
         status: SymbolStatus::Trading.code(),
         ..SetSymbol::new(0)
-    };
+    }
+}
+
+/// A symbol that may be closed.
+pub fn spare(number: u32) -> SetSymbol {
+    SetSymbol {
+        symbol: SymbolId(number),
+        name: name_field(&format!("SPARE-{number}")).expect("short"),
+        base: AssetId(3),
+        stp: StpMode::None.code(),
+        ..plain()
+    }
+}
+
+/// Five symbols: plain; rebates and large fees; per lot; tight limits and a band; halted, with prices of its own.
+fn symbols() -> Vec<SetSymbol> {
+    let plain = plain();
     let mut symbols = vec![
         plain,
         SetSymbol {
