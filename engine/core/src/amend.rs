@@ -3,7 +3,7 @@
 use crate::dedupe::Known;
 use crate::engine::Engine;
 use crate::money::{need, sub};
-use crate::new_order::{check_notional, check_price, crosses, hold_asset, holds};
+use crate::new_order::{check_budget, check_notional, check_price, crosses, hold_asset, holds};
 use crate::orders::Place;
 use ringbook_event::{Amended, EventWriter, Origin, Record};
 use ringbook_wire::message::{Amend, MessageType};
@@ -69,12 +69,7 @@ impl Engine {
         let trigger = if m.trigger.is_zero() { order.trigger } else { m.trigger };
         let queues_anew = !waits && (price != order.price || new_total > total);
         let post_only = order.flags & order_flags::POST_ONLY != 0;
-        let open = match symbol.status {
-            SymbolStatus::Trading => true,
-            SymbolStatus::PreOpen => !(queues_anew && post_only),
-            _ => false,
-        };
-        if !open {
+        if !matches!(symbol.status, SymbolStatus::Trading | SymbolStatus::PreOpen) {
             return Err(RejectCode::SymbolStatus);
         }
         let terms = &symbol.terms;
@@ -104,7 +99,9 @@ impl Engine {
         if order.quantity.0.saturating_add((new_total - total).max(0)) > MAX_AMOUNT {
             return Err(RejectCode::QtyRange);
         }
-        if !order.by_budget {
+        if order.by_budget {
+            check_budget(symbol, order.hold)?;
+        } else {
             check_notional(symbol, if order.is_market() { trigger } else { price }, Qty(new_total))?;
         }
         if waits && trigger != order.trigger && order.direction.is_some_and(|d| holds(d, trigger, symbol.last)) {
@@ -123,7 +120,11 @@ impl Engine {
             return Err(RejectCode::InsufficientBalance);
         }
         let opposite = symbol.book.best_price(order.side.opposite());
-        if queues_anew && post_only && opposite.is_some_and(|best| crosses(order.side, price, best)) {
+        if queues_anew
+            && post_only
+            && symbol.status == SymbolStatus::Trading
+            && opposite.is_some_and(|best| crosses(order.side, price, best))
+        {
             return Err(RejectCode::PostOnlyCross);
         }
         if left <= 0 && !order.by_budget {

@@ -110,7 +110,9 @@ impl Engine {
             return refuse(self, RejectCode::UnknownSymbol, out);
         }
         let before = self.symbols.at(m.symbol).status;
-        let Some(status) = SymbolStatus::from_code(m.status).filter(|&status| may_follow(before, status)) else {
+        // CLOSED is final; every other change may be.
+        let may_change = before != SymbolStatus::Closed;
+        let Some(status) = SymbolStatus::from_code(m.status).filter(|_| may_change) else {
             return refuse(self, RejectCode::BadConfig, out);
         };
         self.symbols.at_mut(m.symbol).status = status;
@@ -150,14 +152,5 @@ impl Engine {
         };
         self.keys.set(m.key, key);
         self.configured(kind, m.key.0, out);
-    }
-}
-
-/// Whether a symbol's status may change so: CLOSED is final, and orders are collected only while nothing trades.
-fn may_follow(before: SymbolStatus, status: SymbolStatus) -> bool {
-    match (before, status) {
-        (SymbolStatus::Closed, _) => false,
-        (SymbolStatus::Trading, SymbolStatus::PreOpen) => false,
-        _ => true,
     }
 }

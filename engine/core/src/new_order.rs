@@ -301,6 +301,13 @@ pub(crate) fn holds(direction: TriggerDirection, trigger: Price, reference: Pric
         }
 }
 
+/// NOTIONAL of an order by budget.
+pub(crate) fn check_budget(symbol: &Symbol, budget: Amount) -> Result<(), RejectCode> {
+    let terms = &symbol.terms;
+    let bounded = budget >= terms.min_notional && (terms.max_notional.0 == 0 || budget <= terms.max_notional);
+    if bounded { Ok(()) } else { Err(RejectCode::Notional) }
+}
+
 /// QTY_RANGE and NOTIONAL; an order by budget is bounded by its budget alone.
 pub(crate) fn check_size(
     symbol: &Symbol,
@@ -311,8 +318,7 @@ pub(crate) fn check_size(
 ) -> Result<(), RejectCode> {
     let terms = &symbol.terms;
     if budget.0 > 0 {
-        let bounded = budget >= terms.min_notional && (terms.max_notional.0 == 0 || budget <= terms.max_notional);
-        return if bounded { Ok(()) } else { Err(RejectCode::Notional) };
+        return check_budget(symbol, budget);
     }
     let max_quantity = if market { terms.max_market_quantity } else { terms.max_quantity };
     if quantity < terms.min_quantity || quantity > max_quantity {

@@ -106,7 +106,7 @@ impl Oracle {
 
         let open = match symbol.status {
             SymbolStatus::Trading => true,
-            SymbolStatus::PreOpen => !(anew && order.post_only),
+            SymbolStatus::PreOpen => true,
             SymbolStatus::Halted | SymbolStatus::CancelOnly | SymbolStatus::Closed => false,
         };
         if !open {
@@ -142,7 +142,8 @@ impl Oracle {
             return Err(RejectCode::InsufficientBalance);
         }
         let best = self.first_in_line(order.symbol, order.side.opposite()).map(|best| best.price);
-        if anew && order.post_only && best.is_some_and(|best| within(order.side, best, price)) {
+        let trades = symbol.status == SymbolStatus::Trading;
+        if anew && trades && order.post_only && best.is_some_and(|best| within(order.side, best, price)) {
             return Err(RejectCode::PostOnlyCross);
         }
         if remaining <= 0 && !order.by_budget {

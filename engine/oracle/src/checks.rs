@@ -116,7 +116,8 @@ impl Oracle {
     fn check_post_only(&self, request: &Request) -> Result<(), RejectCode> {
         let best = self.first_in_line(request.symbol, request.side.opposite());
         let crosses = best.is_some_and(|best| within(request.side, best.price, request.price));
-        if request.post_only && crosses { Err(RejectCode::PostOnlyCross) } else { Ok(()) }
+        let trades = self.symbols[&request.symbol].status == SymbolStatus::Trading;
+        if request.post_only && crosses && trades { Err(RejectCode::PostOnlyCross) } else { Ok(()) }
     }
 
     /// The limit; of a market order its protection price, 0 without an opposite side; of STOP_MARKET 0.
@@ -138,7 +139,7 @@ fn is_of(order: &Order, request: &Request) -> bool {
 fn check_status(symbol: &Symbol, request: &Request) -> Result<(), RejectCode> {
     let takes = match symbol.status {
         SymbolStatus::Trading => true,
-        SymbolStatus::PreOpen => request.trigger.is_some() || request.may_rest() && !request.post_only,
+        SymbolStatus::PreOpen => request.trigger.is_none() && request.may_rest(),
         SymbolStatus::Halted | SymbolStatus::CancelOnly | SymbolStatus::Closed => false,
     };
     if takes { Ok(()) } else { Err(RejectCode::SymbolStatus) }

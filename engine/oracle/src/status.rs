@@ -17,7 +17,6 @@ impl Oracle {
         let before = self.symbols.get(&symbol).ok_or(RejectCode::UnknownSymbol)?.status;
         let status = SymbolStatus::from_code(m.status).ok_or(RejectCode::BadConfig)?;
         require(before != SymbolStatus::Closed)?;
-        require(status != SymbolStatus::PreOpen || before != SymbolStatus::Trading)?;
         self.change_status(symbol, status);
         match status {
             SymbolStatus::Trading => {

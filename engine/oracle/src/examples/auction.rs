@@ -4,9 +4,7 @@ use crate::Exchange;
 use crate::scenario::{BTC, Desk, Outcome, USDT, budget, fok, gtd, iceberg, ioc, limit, market, stop};
 use ringbook_event::Event;
 use ringbook_wire::message::{Message, MessageType, NewOrder, Tick};
-use ringbook_wire::{
-    EndReason, OrderId, OrderState, Rate, RejectCode, Side, StpMode, SymbolStatus, TriggerDirection, order_flags,
-};
+use ringbook_wire::{EndReason, OrderId, OrderState, Rate, RejectCode, Side, StpMode, SymbolStatus, TriggerDirection};
 
 /// Price and lots of a side of a book.
 type Book = &'static [(i64, i64)];
@@ -95,7 +93,6 @@ pub fn pre_open(exchange: &mut dyn Exchange) {
         fok(100, symbol, Side::Buy, 100, 1),
         market(100, symbol, Side::Buy, 1),
         budget(100, symbol, 5_000),
-        NewOrder { flags: order_flags::POST_ONLY, ..limit(100, symbol, Side::Buy, 100, 1) },
     ] {
         desk.place(order).refused(RejectCode::SymbolStatus);
     }

@@ -136,7 +136,6 @@ pub fn status_and_suspension(exchange: &mut dyn Exchange) {
     }
     let trading = SetStatus { symbol: SymbolId(symbol), status: SymbolStatus::Trading.code(), ..SetStatus::new(0) };
     desk.send(&trading);
-    desk.send(&SetStatus { status: SymbolStatus::PreOpen.code(), ..trading }).refused(RejectCode::BadConfig);
     desk.send(&SetStatus { status: 6, ..trading }).refused(RejectCode::BadConfig);
     desk.send(&SetStatus { symbol: SymbolId(9), ..trading }).refused(RejectCode::UnknownSymbol);
 

@@ -180,11 +180,14 @@ pub fn stop_fails(exchange: &mut dyn Exchange) {
 pub fn stop_in_pre_open(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.rich(&[100, 101, 102]);
-    let symbol = desk.symbol(|s| s.status = SymbolStatus::PreOpen.code());
+    let symbol = desk.symbol(|_| {});
     let (falls, _) = desk.place(stop(limit(102, symbol, Side::Sell, 90, 3), FallsTo, 100)).accepted();
     let (rises, _) = desk.place(stop(budget(102, symbol, 5_000), RisesTo, 101)).accepted();
+    assert_eq!(desk.status(symbol, SymbolStatus::PreOpen).names(), ["Status"]);
+    desk.place(stop(limit(102, symbol, Side::Sell, 90, 3), FallsTo, 100)).refused(RejectCode::SymbolStatus);
+    let post_only = |order| NewOrder { flags: order_flags::POST_ONLY, ..order };
     desk.place(limit(100, symbol, Side::Buy, 100, 5)).accepted();
-    desk.place(limit(101, symbol, Side::Sell, 100, 4)).accepted();
+    desk.place(post_only(limit(101, symbol, Side::Sell, 100, 4))).accepted();
     desk.place(limit(101, symbol, Side::Sell, 101, 4)).accepted();
     assert_eq!(desk.status(symbol, SymbolStatus::Halted).names(), ["Status"]);
     desk.place(stop(limit(102, symbol, Side::Sell, 90, 3), FallsTo, 100)).refused(RejectCode::SymbolStatus);
