@@ -9,6 +9,8 @@
 //! 2. A fault or a broken invariant ends the process before anything of the command is published.
 //! 3. While work is pending CONTINUE comes: at once if nothing may come between, else after each other command.
 //! 4. Once the journal has failed nothing is taken any more; clients hear BUSY.
+//! 5. Orders expire on time: with the next command, or by a TICK if none comes, or if more are due than a command may
+//!    take with it.
 
 use crate::agent::{Agent, Wake};
 use crate::clock::{Clock, mono_ns};
@@ -18,7 +20,7 @@ use crate::stamps::{Stamp, Stamps};
 use ringbook_core::{Engine, Fault, Pending, RULES_VERSION};
 use ringbook_event::{ORIGIN_BYTES, Origin, Record, Rejected};
 use ringbook_journal::{AppendError, Appender, FrameKind, FrameMeta};
-use ringbook_wire::message::{Continue, Message};
+use ringbook_wire::message::{Continue, Message, Tick};
 use ringbook_wire::{Sequence, TimestampNs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,13 +76,20 @@ pub struct EngineAgent<C: Clock> {
     failed: bool,
 }
 
+/// When a command begins: by the process's clock, and in engine time.
+#[derive(Clone, Copy)]
+struct Now {
+    begun_ns: u64,
+    time_ns: u64,
+}
+
 /// Executes one command into an open frame and finishes it; the code if it was refused.
 #[expect(clippy::too_many_arguments, reason = "the parts of one agent, borrowed apart")]
 #[inline]
-fn execute<C: Clock>(
+fn execute(
     engine: &mut Engine,
     appender: &mut Appender,
-    clock: &mut C,
+    now: Now,
     inflight: Option<&InFlight>,
     stamps: &Stamps,
     stats: &EngineStats,
@@ -89,8 +98,7 @@ fn execute<C: Clock>(
     arrived_ns: u64,
     published_ns: u64,
 ) -> Result<Option<u16>, EngineAgentError> {
-    let begun_ns = mono_ns();
-    let time_ns = clock.time_ns(begun_ns).max(engine.time().0).max(appender.last_time_ns());
+    let Now { begun_ns, time_ns } = now;
     let sequence = appender.next_sequence().0;
     let command_len = ORIGIN_BYTES + message.len();
     let area = appender.begin()?;
@@ -179,34 +187,63 @@ impl<C: Clock> EngineAgent<C> {
     /// # Errors
     /// The journal has failed or is full, or the engine refuses the command.
     pub fn execute_now(&mut self, message: &[u8]) -> Result<(), EngineAgentError> {
+        let mut ticking = false;
         loop {
-            match self.run(Origin::INTERNAL, message, mono_ns(), mono_ns()) {
+            let now = self.now();
+            ticking |= self.engine.needs_tick(TimestampNs(now.time_ns));
+            let result = if ticking {
+                self.tick(now).map(|_| None)
+            } else {
+                self.run(Origin::INTERNAL, message, now, now.begun_ns).map(Some)
+            };
+            match result {
                 Err(EngineAgentError::Journal(AppendError::NotReady)) => std::thread::yield_now(),
-                Ok(None) => return Ok(()),
-                Ok(Some(code)) => return Err(EngineAgentError::Refused(code)),
+                Ok(None) => ticking = self.engine.pending() == Pending::Exclusive,
+                Ok(Some(None)) => return Ok(()),
+                Ok(Some(Some(code))) => return Err(EngineAgentError::Refused(code)),
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn run(
-        &mut self,
-        origin: Origin,
-        message: &[u8],
-        arrived: u64,
-        published: u64,
-    ) -> Result<Option<u16>, EngineAgentError> {
+    #[inline]
+    fn now(&mut self) -> Now {
+        let begun_ns = mono_ns();
+        let time_ns = self.clock.time_ns(begun_ns).max(self.engine.time().0).max(self.appender.last_time_ns());
+        Now { begun_ns, time_ns }
+    }
+
+    /// A TICK, or the next part of the work that nothing may come between.
+    fn tick(&mut self, now: Now) -> Result<Option<u16>, EngineAgentError> {
+        if self.engine.pending() == Pending::Exclusive {
+            return self.go_on(now);
+        }
+        self.run(Origin::INTERNAL, Tick::new(0).as_bytes(), now, now.begun_ns)
+    }
+
+    /// The next part of pending work.
+    fn go_on(&mut self, now: Now) -> Result<Option<u16>, EngineAgentError> {
+        let next = self.engine.continuation().expect("work is pending");
+        let mut message = Continue::new(next.request);
+        message.of = next.of;
+        let done = self.run(next.origin, message.as_bytes(), now, now.begun_ns);
+        self.stats.continues.fetch_add(1, Ordering::Relaxed);
+        done
+    }
+
+    /// Runs a message of Ringbook's own making.
+    fn run(&mut self, origin: Origin, message: &[u8], now: Now, arrived: u64) -> Result<Option<u16>, EngineAgentError> {
         execute(
             &mut self.engine,
             &mut self.appender,
-            &mut self.clock,
+            now,
             self.inflight.as_ref(),
             &self.stamps,
             &self.stats,
             origin,
             message,
             arrived,
-            published,
+            arrived,
         )
     }
 
@@ -237,27 +274,32 @@ impl<C: Clock> EngineAgent<C> {
     fn step(&mut self) -> bool {
         let pending = self.engine.pending();
         let waiting = self.ring.has_available();
-        if pending == Pending::Nothing && !waiting || self.failed || !self.journal_ready() {
+        let expiry = self.engine.next_expiry();
+        if pending == Pending::Nothing && !waiting && expiry.is_none() || self.failed {
             return false;
         }
-        let go_on = pending == Pending::Exclusive || pending == Pending::Interruptible && (self.let_others || !waiting);
-        if go_on {
-            let next = self.engine.continuation().expect("work is pending");
-            let mut message = Continue::new(next.request);
-            message.of = next.of;
-            let now = mono_ns();
-            self.run(next.origin, message.as_bytes(), now, now).unwrap_or_else(|error| fault(&error));
-            self.stats.continues.fetch_add(1, Ordering::Relaxed);
+        let now = self.now();
+        let due = expiry.is_some_and(|due| due.0 <= now.time_ns);
+        if pending == Pending::Nothing && !waiting && !due || !self.journal_ready() {
+            return false;
+        }
+        if pending == Pending::Exclusive || pending == Pending::Interruptible && (self.let_others || !waiting) {
+            self.go_on(now).unwrap_or_else(|error| fault(&error));
             self.let_others = false;
             return true;
         }
-        let Self { engine, appender, ring, clock, inflight, stamps, stats, .. } = self;
+        if due && (!waiting || self.engine.needs_tick(TimestampNs(now.time_ns))) {
+            self.tick(now).unwrap_or_else(|error| fault(&error));
+            self.let_others = true;
+            return true;
+        }
+        let Self { engine, appender, ring, inflight, stamps, stats, .. } = self;
         let taken = ring.take_one(|slot: &Slot| {
             let message = &slot.message[..usize::from(slot.length)];
             execute(
                 engine,
                 appender,
-                clock,
+                now,
                 inflight.as_ref(),
                 stamps,
                 stats,

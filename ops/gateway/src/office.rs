@@ -396,6 +396,11 @@ fn state_messages(request: u32, account: AccountId, allowed: bool, state: &Accou
             state: o.state.code(),
             prevented: o.prevented,
             cut: o.cut,
+            trigger: o.trigger,
+            trigger_direction: o.direction.map_or(0, |direction| direction.code()),
+            trigger_source: u8::from(o.direction.is_some()),
+            display: o.display,
+            expire_at: o.expire_at,
             ..StateOrder::new(request)
         };
         write(&mut out, &order);
