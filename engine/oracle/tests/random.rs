@@ -6,7 +6,7 @@ use ringbook_oracle::generate::{DUE_WITH_A_COMMAND, Feature, Generator};
 use ringbook_oracle::scenario::bytes;
 use ringbook_oracle::{Oracle, text};
 use ringbook_wire::message::{CancelAll, Message, MessageType, NewOrder};
-use ringbook_wire::{EndReason, RejectCode, SymbolStatus};
+use ringbook_wire::{EndReason, OrderState, RejectCode, SymbolStatus, TimeInForce};
 use std::collections::{BTreeMap, BTreeSet};
 
 const SEEDS: u64 = 24;
@@ -122,6 +122,55 @@ fn the_same_seed_is_the_same_stream() {
     };
     assert_eq!(record(5), record(5));
     assert_ne!(record(5), record(6));
+}
+
+/// What each kind of order may end as, seen from outside.
+#[test]
+fn orders_end_as_their_kind_allows() {
+    let (mut used_up, mut hidden_fok) = (0, 0);
+    for seed in 500..500 + SEEDS {
+        let mut orders: BTreeMap<u64, NewOrder> = BTreeMap::new();
+        run(Generator::new(seed), COMMANDS, |_, message, events| {
+            let auction: BTreeSet<i64> = events
+                .iter()
+                .filter_map(
+                    |event| if let Event::Trade(e) = event { (e.header.b == 2).then_some(e.price.0) } else { None },
+                )
+                .collect();
+            assert!(auction.len() <= 1, "an auction has one price");
+            for event in events {
+                match event {
+                    Event::Accepted(e) => {
+                        let order = NewOrder::read(message).expect("only a NEW_ORDER is accepted");
+                        assert_eq!((e.quantity, order.budget.0 != 0), (order.quantity, e.quantity.0 == 0));
+                        orders.insert(e.order.0, order);
+                    }
+                    Event::Refreshed(e) => {
+                        let display = orders[&e.order.0].display.0;
+                        assert_eq!(e.shown.0, display.min(e.remaining.0));
+                        assert!(e.shown.0 > 0);
+                    }
+                    Event::Done(e) => {
+                        let order = orders.remove(&e.order.0).expect("it was accepted");
+                        if order.budget.0 != 0 {
+                            let all = e.cost.0 + e.fee.0 + e.returned.0;
+                            assert!(all == order.budget.0 || all == 0 && e.header.b == EndReason::NoLiquidity.code());
+                            assert_eq!(e.remaining.0, 0);
+                            used_up += u32::from(e.returned.0 == 0 && e.filled.0 > 0);
+                        }
+                        if order.time_in_force == TimeInForce::Fok.code() && e.filled.0 > 0 {
+                            assert_eq!((e.header.a, e.remaining.0, e.prevented.0), (OrderState::Filled.code(), 0, 0));
+                            hidden_fok += u32::from(events.iter().any(|event| event.name() == "Refreshed"));
+                        }
+                        let is_time = e.header.b == EndReason::Time.code();
+                        assert!(!is_time || order.time_in_force == TimeInForce::Gtd.code());
+                    }
+                    _ => {}
+                }
+            }
+        });
+    }
+    assert!(used_up >= 20 && hidden_fok >= 20, "{used_up} {hidden_fok}");
 }
 
 /// Without its features, a stream has nothing of them.
