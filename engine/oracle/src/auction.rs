@@ -34,8 +34,12 @@ impl Oracle {
         }
     }
 
-    /// Price and executable volume, if there is any, by looking at every price from the lowest limit to the highest.
+    /// Price and executable volume, if the book is crossed, by looking at every price from the lowest limit to the highest.
     fn auction(&self, symbol: u32) -> Option<(i128, i128)> {
+        let (best_buy, best_sell) = (self.first_in_line(symbol, Side::Buy)?, self.first_in_line(symbol, Side::Sell)?);
+        if best_buy.price < best_sell.price {
+            return None;
+        }
         let buys: Vec<_> = self.line(symbol, Side::Buy).iter().map(|order| (order.price, order.remaining)).collect();
         let sells: Vec<_> = self.line(symbol, Side::Sell).iter().map(|order| (order.price, order.remaining)).collect();
         let limits = || buys.iter().chain(&sells).map(|&(price, _)| price);
@@ -47,9 +51,6 @@ impl Oracle {
         };
         let mut left: Vec<Candidate> = (lowest..=highest).map(candidate).collect();
         let volume = left.iter().map(|candidate| candidate.volume).max()?;
-        if volume == 0 {
-            return None;
-        }
         left.retain(|candidate| candidate.volume == volume);
         let least = left.iter().map(|candidate| candidate.surplus.abs()).min()?;
         left.retain(|candidate| candidate.surplus.abs() == least);

@@ -21,7 +21,7 @@ pub use random::Random;
 use crate::scenario::bytes;
 use ringbook_event::{Event, Origin};
 use ringbook_wire::message::{Genesis, Message, NewOrder, SetKey, SetSymbol, Tick};
-use ringbook_wire::{KeyId, SessionId, SymbolStatus};
+use ringbook_wire::{KeyId, OrderType, SessionId, Side, SymbolStatus};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A command of a stream.
@@ -108,6 +108,8 @@ pub struct Generator {
     status: BTreeMap<u32, SymbolStatus>,
     /// Price of the last trade of each symbol.
     last: BTreeMap<u32, i64>,
+    /// Limit of the latest sell of each symbol.
+    asks: BTreeMap<u32, i64>,
     /// The spare symbol that may be closed.
     spare: u32,
     /// The latest triggers and expiry times, so that several orders share one.
@@ -152,6 +154,7 @@ impl Generator {
             keys: Vec::new(),
             status: BTreeMap::new(),
             last: BTreeMap::new(),
+            asks: BTreeMap::new(),
             spare: world::FIRST_SPARE,
             triggers: VecDeque::new(),
             expiries: VecDeque::new(),
@@ -244,6 +247,9 @@ impl Generator {
         for event in events {
             match event {
                 Event::Accepted(e) => {
+                    if e.header.a == Side::Sell.code() && e.header.b == OrderType::Limit.code() {
+                        self.asks.insert(e.symbol.0, e.price.0);
+                    }
                     let sent = self.sent.unwrap_or_else(|| NewOrder::new(0));
                     self.live.push(Seen {
                         order: e.order.0,

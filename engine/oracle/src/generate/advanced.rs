@@ -122,8 +122,11 @@ impl Generator {
     /// A quote budget: tiny, ordinary, huge, or exactly the price of some lots with their fee.
     fn make_budget(&mut self, order: &mut NewOrder) {
         let (lot_value, taker) = self.terms(order.symbol.0);
-        let lots = self.random.between(1, self.temper.lots * 2);
-        let price = self.last.get(&order.symbol.0).copied().unwrap_or(MIDDLE) + self.random.between(-1, 1);
+        // The fewer lots and the nearer to the best sell, the more often a budget is used up exactly.
+        let most = if self.random.chance(1, 2) { 3 } else { self.temper.lots * 2 };
+        let lots = self.random.between(1, most);
+        let known = if self.random.chance(2, 3) { &self.asks } else { &self.last };
+        let price = known.get(&order.symbol.0).copied().unwrap_or(MIDDLE);
         let value = lots * price.max(1) * lot_value;
         let fee = i128::from(value) * i128::from(taker);
         let fee = ringbook_wire::div_ceil(fee, i128::from(RATE_ONE)) as i64;

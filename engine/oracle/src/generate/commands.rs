@@ -221,7 +221,7 @@ impl Generator {
             // So that stop orders that wait find other bounds when they run.
             let lot = MIDDLE * symbol.quote_per_tick_lot.0;
             let (mut quantity, mut market, mut low, mut high) = (1, 30, 0, 0);
-            match self.random.below(12) {
+            match self.random.below(8) {
                 0 => quantity = 3,
                 1 => market = 4,
                 2 => low = lot * 3,
@@ -244,7 +244,9 @@ impl Generator {
         } else {
             &[SymbolStatus::Trading]
         };
-        let symbol = SetSymbol { status: self.random.pick(statuses).code(), ..spare(self.spare) };
+        let status = self.random.pick(statuses);
+        self.status.insert(self.spare, status);
+        let symbol = SetSymbol { status: status.code(), ..spare(self.spare) };
         *self.symbols.last_mut().expect("there are symbols") = symbol;
         Self::internal(&symbol)
     }
