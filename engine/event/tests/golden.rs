@@ -8,8 +8,8 @@
 //! that is not reserved has a value of its own, not 0; a record's meaning never changes, so neither do these bytes.
 
 use ringbook_event::{
-    Accepted, Amended, Balance, Canceled, Config, Done, Event, Expired, Handled, Prevented, Record, Rejected, Replayed,
-    Status, Trade, Transfer, events,
+    Accepted, Amended, Balance, Canceled, Config, Done, Event, Expired, Handled, Prevented, Record, Refreshed,
+    Rejected, Replayed, Status, Trade, Transfer, Triggered, events,
 };
 use ringbook_wire::{AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Sequence, SymbolId, TradeId};
 
@@ -22,7 +22,7 @@ fn type_of(event: &Event) -> (u8, &'static str, usize) {
             }
         };
     }
-    types!(Accepted Rejected Replayed Trade Prevented Amended Canceled Expired Done Balance Status Config Transfer Handled)
+    types!(Accepted Rejected Replayed Trade Prevented Amended Canceled Expired Done Balance Status Config Transfer Handled Triggered Refreshed)
 }
 
 /// A word of 8 bytes with a value for each number.
@@ -119,6 +119,7 @@ fn records() -> Vec<Event> {
             symbol: SymbolId(half(6)),
             reserved: 0,
             cut: qty(7),
+            trigger: Price(word(8)),
         }
         .into(),
         Canceled {
@@ -181,17 +182,34 @@ fn records() -> Vec<Event> {
             reserved2: 0,
         }
         .into(),
+        Triggered {
+            header: Triggered::header(0xaf, 0xbf, 0xc1c2_c3c4),
+            order: OrderId(id(1)),
+            symbol: SymbolId(half(2)),
+            reserved: 0,
+            price: Price(word(3)),
+        }
+        .into(),
+        Refreshed {
+            header: Refreshed::header(0xa0, 0xb0, 0xc1c2_c3c4),
+            order: OrderId(id(1)),
+            symbol: SymbolId(half(2)),
+            reserved: 0,
+            shown: qty(3),
+            remaining: qty(4),
+        }
+        .into(),
     ]
 }
 
 /// The bytes, 8 of them between spaces, by number.
-const GOLDEN: [&str; 14] = [
+const GOLDEN: [&str; 16] = [
     "0106a1b1c4c3c2c1 0112131415161718 0222232403000000 0402030405060708 0502030405060708 0602030405060708",
     "0204a2b2c4c3c2c1 0201000000000000 3132333435363738 4142434445464748",
     "030aa3b3c4c3c2c1 0112131415161718 0212131415161718 0403050000000000 0602030405060708 0702030405060708 0802030405060708 3132333435363738 4142434445464748 f7fdfcfbfaf9f8f7",
     "040fa4b4c4c3c2c1 0112131415161718 0202030405060708 0302030405060708 0412131415161718 0512131415161718 0622232407222324 0802030405060708 f7fdfcfbfaf9f8f7 0a02030405060708 0b02030405060708 0c02030405060708 0d02030405060708 0e02030405060708 0f02030405060708",
     "0508a5b5c4c3c2c1 0112131415161718 0212131415161718 0302030405060708 0402030405060708 0502030405060708 0602030405060708 0722232408222324",
-    "0608a6b6c4c3c2c1 0112131415161718 0202030405060708 0302030405060708 0402030405060708 0502030405060708 0622232400000000 0702030405060708",
+    "0609a6b6c4c3c2c1 0112131415161718 0202030405060708 0302030405060708 0402030405060708 0502030405060708 0622232400000000 0702030405060708 0802030405060708",
     "0704a7b7c4c3c2c1 0112131415161718 0222232400000000 0302030405060708",
     "0804a8b8c4c3c2c1 0112131415161718 0222232404030000 0502030405060708",
     "090ca9b9c4c3c2c1 0112131415161718 0222232400000000 0302030405060708 0402030405060708 fbfdfcfbfaf9f8f7 0602030405060708 0702030405060708 0802030405060708 0902030405060708 3132333435363738 4142434445464748",
@@ -200,6 +218,8 @@ const GOLDEN: [&str; 14] = [
     "0c02acbcc4c3c2c1 0000000000000000",
     "0d05adbdc4c3c2c1 0122232403020000 0412131415161718 fbfdfcfbfaf9f8f7 0612131415161718",
     "0e04aebec4c3c2c1 0122232400000000 0212131415161718 0000000000000000",
+    "0f04afbfc4c3c2c1 0112131415161718 0222232400000000 0302030405060708",
+    "1005a0b0c4c3c2c1 0112131415161718 0222232400000000 0302030405060708 0402030405060708",
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -235,7 +255,7 @@ fn the_list_of_records_is_complete() {
         })
     };
     assert_eq!(numbers, (0..=255).filter(known).collect::<Vec<u8>>());
-    assert_eq!(numbers, (1..=14).collect::<Vec<u8>>());
+    assert_eq!(numbers, (1..=16).collect::<Vec<u8>>());
 }
 
 /// Bytes of a field as the table's last column writes it: `price i64`, `3 zeros`, `reserved u32`.

@@ -6,13 +6,13 @@ use crate::vector::{Vector, vector};
 use ringbook_wire::message::MessageType;
 use ringbook_wire::report::{
     Accepted, Amended, Balance, Busy, Canceled, Challenge, Config, Done, Error, Expired, LAST, LoggedOut,
-    LogonAccepted, MassDone, Place, Prevented, Rejected, Replayed, Resumed, ServerHeartbeat, StateBalance, StateBegin,
-    StateEnd, StateOrder, Status, Trade, Transfer,
+    LogonAccepted, MassDone, Place, Prevented, Refreshed, Rejected, Replayed, Resumed, ServerHeartbeat, StateBalance,
+    StateBegin, StateEnd, StateOrder, Status, Trade, Transfer, Triggered,
 };
 use ringbook_wire::{
     AccountId, Amount, AssetId, BusyReason, ClientOrderId, EndReason, Liquidity, OrderId, OrderState, OrderType, Price,
     Qty, RejectCode, Role, Sequence, SessionError, Side, StpMode, SymbolId, SymbolStatus, Term, TimeInForce,
-    TimestampNs, TradeId, order_flags,
+    TimestampNs, TradeId, TriggerDirection, TriggerSource, order_flags,
 };
 
 /// Bytes that rise from a first one.
@@ -147,6 +147,12 @@ pub fn vectors() -> Vec<Vector> {
                 reserved: 0,
                 prevented: Qty(0x0102030405068a65),
                 cut: Qty(0x0102030405068a70),
+                trigger: Price(0x0102030405068a7b),
+                display: Qty(0x0102030405068a86),
+                expire_at: TimestampNs(1700000000123593123),
+                trigger_direction: TriggerDirection::FallsTo.code(),
+                trigger_source: TriggerSource::Last.code(),
+                reserved2: [0; 6],
             }
         ),
         vector!(7138, StateEnd { sequence: Sequence(0x21222324252637bd), balances: 0x01020c30, orders: 0x01020c33 }),
@@ -245,6 +251,7 @@ pub fn vectors() -> Vec<Vector> {
                 quantity: Qty(0x010203040506a6e8),
                 remaining: Qty(0x010203040506a6f3),
                 hold: Amount(0x010203040506a6fe),
+                trigger: Price(0x010203040506a709),
                 reason: 2,
                 kept_priority: 1,
                 reserved: [0; 6],
@@ -351,6 +358,32 @@ pub fn vectors() -> Vec<Vector> {
                 kind: MessageType::CancelAll as u8,
                 more: 1,
                 reserved: [0; 14],
+            }
+        ),
+        vector!(
+            7175,
+            Triggered {
+                place: place(175),
+                account: AccountId(1175026),
+                symbol: SymbolId(175039),
+                order: OrderId(0x2122232425263c3e),
+                price: Price(0x010203040506a8a1),
+                side: Side::Sell.code(),
+                order_type: OrderType::Market.code(),
+                reserved: [0; 6],
+            }
+        ),
+        vector!(
+            7176,
+            Refreshed {
+                place: place(176),
+                account: AccountId(1176026),
+                symbol: SymbolId(176039),
+                order: OrderId(0x2122232425263c51),
+                shown: Qty(0x010203040506a8ac),
+                remaining: Qty(0x010203040506a8b7),
+                side: Side::Buy.code(),
+                reserved: [0; 7],
             }
         ),
     ]
