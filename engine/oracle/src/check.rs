@@ -43,7 +43,7 @@ impl Oracle {
             assert!((0..R).contains(&order.carry), "2: carry of order {id}");
             assert!(order.filled >= 0 && order.prevented >= 0 && order.cut >= 0, "2: order {id}");
             assert!(order.stp != StpMode::Default, "2: order {id} has no mode");
-            assert!(order.expire_at == 0 || order.expire_at > self.now, "order {id} is due");
+            assert!(order.expire_at == 0 || order.expire_at > self.expired_until, "order {id} is due");
             assert_eq!(order.expire_at != 0, order.time_in_force == TimeInForce::Gtd, "order {id}");
             let symbol = &self.symbols[&order.symbol];
             assert!(symbol.status != SymbolStatus::Closed, "order {id} of a closed symbol");

@@ -22,6 +22,8 @@ pub type Levels = Vec<(i64, i64)>;
 pub struct Oracle {
     /// Engine time.
     pub(crate) now: u64,
+    /// Engine time of the last command that expires orders: CONTINUE does not.
+    pub(crate) expired_until: u64,
     /// Sequence of the running command.
     pub(crate) sequence: u64,
     /// Events of the running command.
@@ -47,6 +49,7 @@ impl Oracle {
         let system = [AccountId::FEES, AccountId::INSURANCE, AccountId::ROUNDING, AccountId::EXTERNAL];
         Self {
             now: 0,
+            expired_until: 0,
             sequence: 0,
             events: Vec::new(),
             max_orders: genesis.max_orders,
@@ -70,6 +73,9 @@ impl Oracle {
         let before = self.wallets.clone();
         self.now = self.now.max(time_ns);
         let continues = codec::header(message).kind == MessageType::Continue as u8;
+        if !continues {
+            self.expired_until = self.now;
+        }
         let expired = if continues { 0 } else { self.expire_due() };
         self.dispatch(origin, message, expired);
         self.push_balances(&before);

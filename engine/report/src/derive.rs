@@ -14,7 +14,9 @@ use crate::writer::ReportWriter;
 use ringbook_event::{Event, EventError, Rejected, SplitError, events, split_command};
 use ringbook_wire::message::{Amend, Cancel, Deposit, Message, MessageType, NewOrder, Withdraw};
 use ringbook_wire::report::{self, Place};
-use ringbook_wire::{AccountId, KeyId, Liquidity, OrderId, Sequence, SessionId, SymbolId, Term, TimestampNs};
+use ringbook_wire::{
+    AccountId, EndReason, KeyId, Liquidity, OrderId, Sequence, SessionId, SymbolId, Term, TimestampNs,
+};
 
 /// What one session hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,11 +106,27 @@ pub fn reports<S: FnMut(&[u8])>(frame: &FrameParts<'_>, view: &View, sink: &mut 
     let request = if answered { header.request } else { 0 };
     let place = Place { sequence: frame.sequence, time: frame.time, term: frame.term, index: 0, flags: 0 };
     let mut writer = ReportWriter::new(place, request, sink);
+    // What expires with a command, in front of everything else, does not answer it.
+    let mut expiring = header.kind != MessageType::Tick as u8;
     for event in events(frame.events) {
         let event = event.map_err(|source| ReportError::Events { sequence, source })?;
+        expiring = expiring && is_expiry(&event);
+        writer.request = if expiring { 0 } else { request };
         derive(&event, message, view, own, &mut writer).ok_or(ReportError::NotAnOrder(sequence))?;
     }
     Ok(writer.finish())
+}
+
+/// Whether an event is the end of an order whose time has come. Only such events stand in front of what a command itself
+/// causes (docs/EVENTS.md).
+#[inline]
+fn is_expiry(event: &Event) -> bool {
+    let time = EndReason::Time.code();
+    match event {
+        Event::Expired(e) => e.header.a == time,
+        Event::Done(e) => e.header.b == time,
+        _ => false,
+    }
 }
 
 /// The reports of one event; `None` if the event cannot belong to the command.
@@ -288,6 +306,7 @@ fn derive<S: FnMut(&[u8])>(
 }
 
 fn derive_trade<S: FnMut(&[u8])>(e: &ringbook_event::Trade, view: &View, out: &mut ReportWriter<'_, S>) {
+    let uncross = e.header.b == 2;
     let common = report::Trade {
         symbol: SymbolId(e.header.subject),
         trade: e.trade,
@@ -305,7 +324,7 @@ fn derive_trade<S: FnMut(&[u8])>(e: &ringbook_event::Trade, view: &View, out: &m
             filled: e.taker_filled,
             cost: e.taker_cost,
             side: e.header.a,
-            liquidity: Liquidity::Taker.code(),
+            liquidity: if uncross { Liquidity::Uncross } else { Liquidity::Taker }.code(),
             ..common
         });
     }
@@ -320,7 +339,7 @@ fn derive_trade<S: FnMut(&[u8])>(e: &ringbook_event::Trade, view: &View, out: &m
             cost: e.maker_cost,
             // BUY is 1, SELL is 2: the other one.
             side: e.header.a ^ 3,
-            liquidity: Liquidity::Maker.code(),
+            liquidity: if uncross { Liquidity::Uncross } else { Liquidity::Maker }.code(),
             ..common
         });
     }

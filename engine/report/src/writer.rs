@@ -17,7 +17,7 @@ pub(crate) struct ReportWriter<'s, S: FnMut(&[u8])> {
     /// Where the frame stands; `index` is that of the next report.
     place: Place,
     /// Request number to echo, 0 for all but the sender's session.
-    request: u32,
+    pub request: u32,
     held: [u8; REPORT_BYTES_MAX],
     held_len: usize,
     count: u32,

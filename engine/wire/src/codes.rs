@@ -399,6 +399,8 @@ code! {
         Taker = 1 "TAKER",
         /// Made it.
         Maker = 2 "MAKER",
+        /// Neither: the uncross, where both pay the taker's rate.
+        Uncross = 3 "UNCROSS",
     }
 }
 

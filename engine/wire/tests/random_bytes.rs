@@ -117,7 +117,7 @@ fn look_at(message: &[u8], met: &mut Met) {
     let own = |kind: u8, bytes: usize| header.kind == kind && message.len() == bytes;
     assert_eq!(Logon::read(message).is_some(), own(Logon::KIND, 128));
     assert_eq!(NewOrder::read(message).is_some(), own(NewOrder::KIND, 96));
-    assert_eq!(StateOrder::read(message).is_some(), own(StateOrder::KIND, 128));
+    assert_eq!(StateOrder::read(message).is_some(), own(StateOrder::KIND, 160));
     let _ = name_of(&message[HEADER_BYTES..]);
 }
 

@@ -254,6 +254,7 @@ impl Projector {
                 self.change(e.maker_order.0, maker, stamp);
             }
             Event::Amended(e) => self.change(e.order.0, Change::Amended(*e), stamp),
+            Event::Triggered(e) => self.change(e.order.0, Change::Triggered { price: e.price.0 }, stamp),
             Event::Done(e) => self.change(e.order.0, Change::Done(*e), stamp),
             Event::Balance(e) => {
                 let row = (e.available.0, e.held.0, stamp);
@@ -290,7 +291,6 @@ impl Projector {
             | Event::Expired(_)
             | Event::Replayed(_)
             | Event::Handled(_)
-            | Event::Triggered(_)
             | Event::Refreshed(_) => {}
         }
     }

@@ -10,7 +10,8 @@ use crate::value::{Value, decimal, finite_decimal, name_or_null};
 use ringbook_event::{Accepted, Amended, Done};
 use ringbook_wire::message::{NewOrder, SetSymbol, name_of};
 use ringbook_wire::{
-    EndReason, FeeModel, OrderState, OrderType, Side, StpMode, SymbolKind, SymbolStatus, TimeInForce, order_flags,
+    EndReason, FeeModel, OrderState, OrderType, Side, StpMode, SymbolKind, SymbolStatus, TimeInForce, TriggerDirection,
+    order_flags,
 };
 
 /// When something happened.
@@ -36,6 +37,11 @@ pub struct OrderRow {
     flags: u16,
     price: i64,
     protection: i64,
+    budget: i64,
+    trigger: i64,
+    direction: Option<TriggerDirection>,
+    display: i64,
+    expire_ns: i64,
     quantity: i64,
     executed: i64,
     pub(crate) remaining: i64,
@@ -72,6 +78,11 @@ pub enum Change {
         /// Lots lost now.
         lost: i64,
     },
+    /// A stop order runs; at this price, which is the protection price of a market order.
+    Triggered {
+        /// The price.
+        price: i64,
+    },
     /// An amendment.
     Amended(Amended),
     /// The end.
@@ -82,7 +93,8 @@ impl OrderRow {
     /// The row of an order that was just accepted.
     pub fn accepted(order: i64, command: &NewOrder, event: &Accepted, stamp: Stamp) -> Self {
         // A market order has no limit; what the event carries is its protection price.
-        let market = OrderType::from_code(event.header.b) == Some(OrderType::Market);
+        let market = is_market(OrderType::from_code(event.header.b));
+        let direction = TriggerDirection::from_code(command.trigger_direction);
         Self {
             order,
             account: event.header.subject,
@@ -95,6 +107,11 @@ impl OrderRow {
             flags: command.flags,
             price: if market { 0 } else { event.price.0 },
             protection: if market { event.price.0 } else { 0 },
+            budget: command.budget.0,
+            trigger: command.trigger.0,
+            direction,
+            display: command.display.0,
+            expire_ns: i64::try_from(command.expire_at.0).unwrap_or(i64::MAX),
             quantity: event.quantity.0,
             executed: 0,
             remaining: event.quantity.0,
@@ -103,7 +120,7 @@ impl OrderRow {
             unfilled: 0,
             cost: 0,
             fee: 0,
-            status: Some(OrderState::New),
+            status: Some(if direction.is_some() { OrderState::Untriggered } else { OrderState::New }),
             reason: None,
             sent_ns: i64::try_from(command.send_time.0).unwrap_or(i64::MAX),
             created: stamp,
@@ -120,14 +137,27 @@ impl OrderRow {
                 self.executed = *filled;
                 self.cost = *cost;
                 self.fee = self.fee.wrapping_add(*fee);
+                if self.budget != 0 {
+                    // Its lots are what it has bought.
+                    self.quantity = *filled;
+                }
                 self.status = Some(OrderState::PartiallyFilled);
             }
             Change::Prevented { remaining, lost } => {
                 self.remaining = *remaining;
                 self.prevented = self.prevented.wrapping_add(*lost);
             }
+            Change::Triggered { price } => {
+                self.status = Some(OrderState::New);
+                if is_market(self.order_type) {
+                    self.protection = *price;
+                }
+            }
             Change::Amended(event) => {
                 self.price = event.price.0;
+                if event.trigger.0 != 0 {
+                    self.trigger = event.trigger.0;
+                }
                 self.quantity = event.quantity.0;
                 self.remaining = event.remaining.0;
                 self.cut = event.cut.0;
@@ -167,6 +197,11 @@ impl OrderRow {
             (self.flags & order_flags::CANCEL_ON_DISCONNECT != 0).into(),
             (self.price != 0).then_some(self.price).into(),
             (self.protection != 0).then_some(self.protection).into(),
+            (self.budget != 0).then_some(self.budget).into(),
+            (self.trigger != 0).then_some(self.trigger).into(),
+            name_or_null(self.direction.map(TriggerDirection::name)),
+            (self.display != 0).then_some(self.display).into(),
+            (self.expire_ns != 0).then_some(self.expire_ns).into(),
             self.quantity.into(),
             self.executed.into(),
             self.remaining.into(),
@@ -201,6 +236,11 @@ impl OrderRow {
         let on_disconnect = next()?.as_i64()? != 0;
         let price = next()?.as_i64().unwrap_or(0);
         let protection = next()?.as_i64().unwrap_or(0);
+        let budget = next()?.as_i64().unwrap_or(0);
+        let trigger = next()?.as_i64().unwrap_or(0);
+        let direction = find(TriggerDirection::ALL, TriggerDirection::name, next()?);
+        let display = next()?.as_i64().unwrap_or(0);
+        let expire_ns = next()?.as_i64().unwrap_or(0);
         let mut number = || next()?.as_i64();
         let (quantity, executed, remaining) = (number()?, number()?, number()?);
         let (prevented, cut, unfilled, cost, fee) = (number()?, number()?, number()?, number()?, number()?);
@@ -224,6 +264,11 @@ impl OrderRow {
             flags,
             price,
             protection,
+            budget,
+            trigger,
+            direction,
+            display,
+            expire_ns,
             quantity,
             executed,
             remaining,
@@ -239,6 +284,10 @@ impl OrderRow {
             updated,
         })
     }
+}
+
+fn is_market(order_type: Option<OrderType>) -> bool {
+    matches!(order_type, Some(OrderType::Market | OrderType::StopMarket))
 }
 
 /// A code's name; a byte that names nothing (never accepted by the engine) shows as an empty text.

@@ -220,6 +220,11 @@ pub static ORDERS: Table = Table {
         column("cancel_on_disconnect", Kind::Flag),
         opt(int("price")),
         opt(int("protection")),
+        opt(int("budget")),
+        opt(int("trigger_price")),
+        opt(text("trigger_direction", 8)),
+        opt(int("display")),
+        opt(int("expire_ns")),
         int("quantity"),
         int("executed_quantity"),
         int("remaining"),
@@ -244,7 +249,7 @@ pub static ORDERS: Table = Table {
         ("orders_status", "account, status"),
         ("orders_client", "account, client_id"),
     ],
-    times: CREATED_UPDATED,
+    times: &[("created_at", "created_ns"), ("updated_at", "updated_ns"), ("expires_at", "expire_ns")],
     aliases: &[("filled_quantity", "executed_quantity")],
 };
 
@@ -527,9 +532,10 @@ pub fn create_views(dialect: Dialect) -> Vec<String> {
             amount("w.available", "a"), amount("w.held", "a"), amount("(w.available + w.held)", "a")
         ),
         format!(
-            "CREATE VIEW v_orders AS SELECT o.order_id AS id, o.order_id, o.account, o.account AS user_id, o.symbol, s.name AS symbol_name, o.client_id, o.side, o.type, o.time_in_force, o.status, o.reason, {} AS price, {} AS quantity, {} AS executed_quantity, {} AS filled_quantity, {} AS remaining, {} AS cost, {} AS fee, o.sequence, o.created_at, o.updated_at FROM orders o JOIN symbols s ON s.symbol = o.symbol JOIN assets b ON b.asset = s.base JOIN assets q ON q.asset = s.quote",
-            price("o.price"), quantity("o.quantity"), quantity("o.executed_quantity"), quantity("o.executed_quantity"),
-            quantity("o.remaining"), amount("o.cost", "q"), amount("o.fee", "q")
+            "CREATE VIEW v_orders AS SELECT o.order_id AS id, o.order_id, o.account, o.account AS user_id, o.symbol, s.name AS symbol_name, o.client_id, o.side, o.type, o.time_in_force, o.status, o.reason, {} AS price, {} AS trigger_price, o.trigger_direction, {} AS quantity, {} AS executed_quantity, {} AS filled_quantity, {} AS remaining, {} AS display, {} AS budget, {} AS cost, {} AS fee, o.expires_at, o.sequence, o.created_at, o.updated_at FROM orders o JOIN symbols s ON s.symbol = o.symbol JOIN assets b ON b.asset = s.base JOIN assets q ON q.asset = s.quote",
+            price("o.price"), price("o.trigger_price"), quantity("o.quantity"), quantity("o.executed_quantity"),
+            quantity("o.executed_quantity"), quantity("o.remaining"), quantity("o.display"), amount("o.budget", "q"),
+            amount("o.cost", "q"), amount("o.fee", "q")
         ),
         format!(
             "CREATE VIEW v_trades AS SELECT t.trade_id AS id, t.trade_id, t.symbol, s.name AS symbol_name, {} AS price, {} AS quantity, {} AS value, t.taker_side, t.role, t.taker_order, t.maker_order, t.taker_account, t.maker_account, CASE t.taker_side WHEN 'BUY' THEN t.taker_account ELSE t.maker_account END AS buy_account, CASE t.taker_side WHEN 'BUY' THEN t.maker_account ELSE t.taker_account END AS sell_account, CASE t.taker_side WHEN 'BUY' THEN t.taker_order ELSE t.maker_order END AS buy_order, CASE t.taker_side WHEN 'BUY' THEN t.maker_order ELSE t.taker_order END AS sell_order, {} AS taker_fee, {} AS maker_fee, t.sequence, t.created_at FROM trades t JOIN symbols s ON s.symbol = t.symbol JOIN assets b ON b.asset = s.base JOIN assets q ON q.asset = s.quote",

@@ -368,7 +368,7 @@ pub fn vectors() -> Vec<Vector> {
                 symbol: SymbolId(175039),
                 order: OrderId(0x2122232425263c3e),
                 price: Price(0x010203040506a8a1),
-                side: Side::Sell.code(),
+                side: Side::Buy.code(),
                 order_type: OrderType::Market.code(),
                 reserved: [0; 6],
             }

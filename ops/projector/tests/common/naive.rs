@@ -48,12 +48,13 @@ pub fn statements(frame: &OwnedFrame) -> Vec<Statement> {
             Event::Config(_) => config(header.kind, message, seq, ns, &mut out),
             Event::Accepted(e) => {
                 let c = NewOrder::read(message).unwrap();
-                out.push(insert("INSERT", "orders", "order_id, account, symbol, client_id, side, type, time_in_force, stp, post_only, cancel_on_disconnect, price, protection, quantity, executed_quantity, remaining, prevented, cut, unfilled, cost, fee, status, reason, sent_ns, created_sequence, created_ns, sequence, updated_ns", vec![
+                out.push(insert("INSERT", "orders", "order_id, account, symbol, client_id, side, type, time_in_force, stp, post_only, cancel_on_disconnect, price, protection, budget, trigger_price, trigger_direction, display, expire_ns, quantity, executed_quantity, remaining, prevented, cut, unfilled, cost, fee, status, reason, sent_ns, created_sequence, created_ns, sequence, updated_ns", vec![
                     v(e.order.0), v(c.account.0), v(c.symbol.0), v(u128::from(c.client_id).to_string()),
                     n(if c.side == 1 { "BUY" } else { "SELL" }), n(if c.order_type == 1 { "LIMIT" } else { "MARKET" }),
                     n(["", "GTC", "GTD", "IOC", "FOK"][usize::from(c.time_in_force)]), n("CANCEL_MAKER"),
                     v(c.flags & 1 != 0), v(c.flags & 8 != 0), if c.price.0 == 0 { Value::Null } else { v(c.price.0) },
                     if c.price.0 == 0 { v(e.price.0) } else { Value::Null },
+                    Value::Null, Value::Null, Value::Null, Value::Null, Value::Null,
                     v(c.quantity.0), v(0i64), v(c.quantity.0), v(0i64), v(0i64), v(0i64), v(0i64), v(0i64), n("NEW"), Value::Null,
                     v(c.send_time.0), v(seq), v(ns), v(seq), v(ns),
                 ]));
