@@ -70,8 +70,8 @@ MESSAGES = {  # type: name, length, fields from offset 8 on as pairs of name and
     134: ("LOGGED_OUT", 24, "sequence Q term I - 4x"),
     135: ("STATE_BEGIN", 48, "sequence Q time Q term I account I exists B - 7x adjustment Q"),
     136: ("STATE_BALANCE", 40, "account I asset I wallet B - 7x available q held q"),
-    137: ("STATE_ORDER", 128, "account I symbol I order Q client_id O price q quantity q remaining q filled q cost q fee q hold q "
-          "send_time Q side B order_type B time_in_force B stp B flags H state B - 1x prevented q cut q"),
+    137: ("STATE_ORDER", 160, "account I symbol I order Q client_id O price q quantity q remaining q filled q cost q fee q hold q "
+          "send_time Q side B order_type B time_in_force B stp B flags H state B - 1x prevented q cut q trigger q display q expire_at Q trigger_direction B trigger_source B - 6x"),
     138: ("STATE_END", 24, "sequence Q balances I orders I"),
     161: ("ACCEPTED", 104, PLACE + "account I symbol I order Q client_id O price q quantity q hold q send_time Q side B order_type B "
           "time_in_force B stp B flags H - 2x"),
@@ -81,7 +81,7 @@ MESSAGES = {  # type: name, length, fields from offset 8 on as pairs of name and
     164: ("TRADE", 112, PLACE + "account I symbol I order Q trade Q price q quantity q fee q remaining q filled q cost q side B "
           "liquidity B - 6x"),
     165: ("PREVENTED", 72, PLACE + "account I symbol I order Q quantity q remaining q stp B liquidity B - 6x"),
-    166: ("AMENDED", 88, PLACE + "account I symbol I order Q price q quantity q remaining q hold q amend_reason B kept_priority B - 6x"),
+    166: ("AMENDED", 96, PLACE + "account I symbol I order Q price q quantity q remaining q hold q trigger q amend_reason B kept_priority B - 6x"),
     167: ("CANCELED", 64, PLACE + "account I symbol I order Q remaining q reason B - 7x"),
     168: ("EXPIRED", 64, PLACE + "account I symbol I order Q remaining q reason B - 1x code H - 4x"),
     169: ("DONE", 128, PLACE + "account I symbol I order Q client_id O filled q cost q fee q returned q remaining q prevented q cut q "
@@ -91,6 +91,8 @@ MESSAGES = {  # type: name, length, fields from offset 8 on as pairs of name and
     172: ("CONFIG", 48, PLACE + "object Q kind B - 7x"),
     173: ("TRANSFER", 72, PLACE + "account I asset I adjustment Q amount q reference Q replayed B - 1x code H - 4x"),
     174: ("MASS_DONE", 56, PLACE + "account I count I kind B more B - 14x"),
+    175: ("TRIGGERED", 64, PLACE + "account I symbol I order Q price q side B order_type B - 6x"),
+    176: ("REFRESHED", 72, PLACE + "account I symbol I order Q shown q remaining q side B - 7x"),
 }
 TYPE = {name: number for number, (name, _, _) in MESSAGES.items()}
 LAYOUT = {}  # type: name, length, fields with their zero values, struct
@@ -111,11 +113,11 @@ CODES = {  # by field name; a code that is not here is shown as its number
     "side": numbered("BUY SELL"), "order_type": numbered("LIMIT MARKET STOP_LIMIT STOP_MARKET"),
     "stp": numbered("DEFAULT NONE CANCEL_TAKER CANCEL_MAKER CANCEL_BOTH DECREMENT", 0),
     "time_in_force": numbered("GTC GTD IOC FOK"), "state": numbered(STATES), "status": STATUS, "before": STATUS,
-    "liquidity": numbered("TAKER MAKER"), "role": numbered("trade readonly funds admin"),
+    "liquidity": numbered("TAKER MAKER UNCROSS"), "role": numbered("trade readonly funds admin"),
     "kind": {**{n: v[0] for n, v in LAYOUT.items()}, 67: "CANCEL_ALL", 72: "DEPOSIT", 73: "WITHDRAW"},
     "amend_reason": numbered("USER TRIM"),
     "reason": {0: "-", **numbered("USER MASS SESSION"), **numbered("TIME IOC FOK NO_LIQUIDITY PROTECTION BUDGET REDUCE_ONLY MARGIN "
-                                                                   "TRIGGER_FAILED LIQUIDATION ADL STATUS STP", 16)},
+                                                                   "TRIGGER_FAILED LIQUIDATION ADL STATUS STP FAULT", 16)},
     "busy_reason": numbered("RING_FULL RATE_LIMIT OUTSTANDING READ_ONLY SHUTTING_DOWN NOT_ENTITLED"),
     "error": numbered("BAD_LENGTH BAD_TYPE BAD_VERSION NOT_LOGGED_ON TIMEOUT SLOW_READER REPLACED SHUTTING_DOWN BAD_CREDENTIALS "
                       "TOO_MANY_CONNECTIONS BAD_FIELD BAD_TOKEN HISTORY_GONE"),
@@ -570,12 +572,16 @@ def main():
     p.add_argument("--key", default="readonly", help="watch: which key (default: readonly)")
     p.add_argument("--state", help="watch: prefix of the token and log files; demo: keep them in a new folder in here")
     p.add_argument("--session", type=int, default=901, help="session number (demo also uses the next one)")
-    p.add_argument("--symbol", type=int, default=1)
-    p.add_argument("--price", type=int, default=6000000, help="in ticks")
+    # The demo needs a price where nobody else has orders: the demo market of scripts/run trades symbol 1.
+    p.add_argument("--symbol", type=int, default=2)
+    p.add_argument("--price", type=int, default=300000, help="in ticks")
     p.add_argument("--accounts", type=int, nargs=2, default=[100, 101], help="seller and buyer")
     p.add_argument("--seconds", type=float, default=0.5, help="demo: how long the child trades at least")
     a = p.parse_args()
-    {"demo": demo, "watch": watch, "child": child}[a.command](a)
+    try:
+        {"demo": demo, "watch": watch, "child": child}[a.command](a)
+    except OSError as e:
+        sys.exit("%s; is the exchange running at %s, and are its keys in %s?" % (e, a.connect, a.keys))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ pub enum OpenError {
         row: u8,
     },
     /// A file that is not what it should be.
-    #[error("{}: {why}. Nothing was modified. Restore it from a backup, or point `dir` at the right folder", file.display())]
+    #[error("{}: {why}. Nothing was modified. Restore it from a backup, or look whether this is the right data folder", file.display())]
     BadFile {
         /// The file.
         file: PathBuf,
@@ -43,7 +43,7 @@ pub enum OpenError {
     },
     /// Not enough shared memory for the tails.
     #[error("{} has {free} bytes free, {needed} are needed for the tails of the journal: enlarge it (for a container: \
-             --shm-size), set `tail_dir` to a folder of another memory file system, or make `segment_bytes` smaller",
+             --shm-size), set `tail_dir` to a folder of another memory file system, or make the segments smaller (setting `segment_mib`)",
             dir.display())]
     TailSpace {
         /// The folder of the tails.
@@ -114,8 +114,8 @@ pub enum AppendError {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// A frame that should be there is not valid.
-    #[error("{}: at offset {offset} the frame of sequence {sequence} is damaged: {why}. Run `ringbook verify`; restore \
-             this segment from a backup or a replica", file.display())]
+    #[error("{}: at offset {offset} the frame of sequence {sequence} is damaged: {why}. Restore this segment from a \
+             backup or a replica; `ringbook journal verify` checks them all", file.display())]
     Damaged {
         /// The segment or tail.
         file: PathBuf,

@@ -10,7 +10,7 @@
 //!    BALANCE is written once for each wallet that differs.
 
 use crate::orders::List;
-use ringbook_wire::{AccountId, Amount, AssetId, Sequence, SymbolId, TimestampNs};
+use ringbook_wire::{AccountId, Amount, AssetId, Sequence, Side, SymbolId, TimestampNs};
 
 /// Ids in a page of the id index.
 const PAGE: usize = 4_096;
@@ -34,8 +34,8 @@ pub struct OpenOrders {
     pub count: u32,
     /// Those that wait.
     pub waiting: u32,
-    /// All of them by acceptance.
-    pub orders: List,
+    /// All of them by side, by acceptance.
+    pub orders: [List; 2],
 }
 
 /// Last money command of an account (DOMAIN §3.2).
@@ -213,11 +213,19 @@ impl Accounts {
         let at = match symbols.binary_search_by_key(&symbol, |s| s.symbol) {
             Ok(at) => at,
             Err(at) => {
-                symbols.insert(at, OpenOrders { symbol, count: 0, waiting: 0, orders: List::EMPTY });
+                symbols.insert(at, OpenOrders { symbol, count: 0, waiting: 0, orders: [List::EMPTY; 2] });
                 at
             }
         };
         &mut symbols[at]
+    }
+
+    /// An account's open orders of a side, by acceptance: the first one.
+    #[inline]
+    pub fn first_open(&self, slot: u32, symbol: SymbolId, side: Side) -> u32 {
+        let symbols = &self.get(slot).symbols;
+        let found = symbols.binary_search_by_key(&symbol, |s| s.symbol);
+        found.map_or(crate::orders::NIL, |at| symbols[at].orders[side.index()].head)
     }
 
     /// How many orders an account has open in a symbol: those that do not wait for a trigger, and those that do.

@@ -76,7 +76,7 @@ impl Engine {
         }
         let only = (m.symbol.0 != 0).then_some(m.symbol);
         let before = OrderId(self.next_order);
-        let task = Task::CancelAll { account, only, side, symbol: SymbolId(0), after: OrderId(0), before };
+        let task = Task::CancelAll { account, only, side, symbol: SymbolId(0), before };
         let (count, more) = self.begin_ending(task, out);
         self.handled(kind, m.account, count, 0, more, out);
     }

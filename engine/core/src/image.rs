@@ -194,7 +194,7 @@ images! {
         reason: u8,
     }
     /// Pending work; first first. `task`: 1 taker (`a` order), 2 cancel-all (`a` account, `b` only symbol, `c` next
-    /// symbol, `d` after, `e` before, `side`), 3 session (`a` session, `e` before), 4 expire (`a` until), 5 stops (`a`
+    /// symbol, `e` before, `side`), 3 session (`a` session, `e` before), 4 expire (`a` until), 5 stops (`a`
     /// symbol), 6 uncross (`a` symbol, `b` price, `c` and `d` low and high half of the volume left), 7 close (`a` symbol).
     WorkImage {
         session: u64,
@@ -373,13 +373,12 @@ impl Engine {
         };
         match work.task {
             Task::Taker { slot } => WorkImage { task: 1, a: self.orders.get(slot).id.0, ..image },
-            Task::CancelAll { account, only, side, symbol, after, before } => WorkImage {
+            Task::CancelAll { account, only, side, symbol, before } => WorkImage {
                 task: 2,
                 side: side.map_or(0, |side| side.code()),
                 a: u64::from(self.accounts.get(account).id.0),
                 b: only.map_or(0, |only| u64::from(only.0)),
                 c: u64::from(symbol.0),
-                d: after.0,
                 e: before.0,
                 ..image
             },

@@ -149,20 +149,24 @@ impl Engine {
 
     fn check_lists(&self, account: u32) -> Result<(), String> {
         for open in &self.accounts.get(account).symbols {
-            let (mut count, mut waiting, mut last, mut slot) = (0, 0, 0, open.orders.head);
-            while slot != NIL {
-                let order = self.orders.get(slot);
-                if order.account != account || order.symbol != open.symbol || order.id.0 <= last {
-                    return Err(format!("order {}: in the wrong account list", order.id));
+            let (mut count, mut waiting) = (0, 0);
+            for (list, side) in open.orders.iter().zip([Side::Buy, Side::Sell]) {
+                let (mut last, mut slot) = (0, list.head);
+                while slot != NIL {
+                    let order = self.orders.get(slot);
+                    let belongs = order.account == account && order.symbol == open.symbol && order.side == side;
+                    if !belongs || order.id.0 <= last {
+                        return Err(format!("order {}: in the wrong account list", order.id));
+                    }
+                    let waits = u32::from(order.place == Place::Waiting);
+                    (last, count, waiting) = (order.id.0, count + 1 - waits, waiting + waits);
+                    slot = order.of_account.next;
                 }
-                let waits = u32::from(order.place == Place::Waiting);
-                (last, count, waiting) = (order.id.0, count + 1 - waits, waiting + waits);
-                slot = order.of_account.next;
             }
             if (count, waiting) != (open.count, open.waiting) {
                 return Err(format!(
-                    "account slot {account} symbol {}: {count} orders, counted {}",
-                    open.symbol, open.count
+                    "account slot {account} symbol {}: {count} orders and {waiting} that wait, counted {} and {}",
+                    open.symbol, open.count, open.waiting
                 ));
             }
         }

@@ -474,7 +474,7 @@ impl Engine {
     pub(crate) fn list(&mut self, slot: u32) {
         let order = self.orders.get_mut(slot);
         order.listed = true;
-        let (account, symbol, session) = (order.account, order.symbol, order.session);
+        let (account, symbol, session, side) = (order.account, order.symbol, order.session, order.side.index());
         let (flagged, waits) = (order.is_flagged(), order.place == Place::Waiting);
         if order.expire_at.0 != 0 {
             self.expiry.add(&mut self.orders, slot);
@@ -485,7 +485,7 @@ impl Engine {
         } else {
             open.count += 1;
         }
-        open.orders.push(&mut self.orders, slot, |order| &mut order.of_account);
+        open.orders[side].push(&mut self.orders, slot, |order| &mut order.of_account);
         if flagged {
             let list = self.sessions.entry(session).or_insert(crate::orders::List::EMPTY);
             list.push(&mut self.orders, slot, |order| &mut order.of_session);
@@ -494,14 +494,14 @@ impl Engine {
 
     fn unlist(&mut self, slot: u32) {
         let order = self.orders.get(slot);
-        let (account, symbol, session) = (order.account, order.symbol, order.session);
+        let (account, symbol, session, side) = (order.account, order.symbol, order.session, order.side.index());
         let flagged = order.is_flagged();
         if order.heap != NIL {
             self.expiry.remove(&mut self.orders, slot);
         }
         let open = self.accounts.open_orders_mut(account, symbol);
         open.count -= 1;
-        open.orders.unlink(&mut self.orders, slot, |order| &mut order.of_account);
+        open.orders[side].unlink(&mut self.orders, slot, |order| &mut order.of_account);
         if flagged {
             let list = self.sessions.get_mut(&session).expect("a flagged order is in its session's list");
             list.unlink(&mut self.orders, slot, |order| &mut order.of_session);
@@ -583,18 +583,28 @@ impl Engine {
         self.orders.remove(slot);
     }
 
-    /// Whether a fill-or-kill order can be filled, counted as matching would take it (DOMAIN §5.3).
+    /// Whether a fill-or-kill order can be filled, counted as matching would take it (DOMAIN §5.3). Levels are counted
+    /// whole; one is walked only if an own order stands in it that stops the count, or if a group makes owners many.
     fn can_fill(&self, slot: u32) -> bool {
         let taker = self.orders.get(slot);
         let book = &self.symbols.at(taker.symbol).book;
         let group = self.accounts.get(taker.account).group;
-        let alone = group == 0 && self.accounts.open_counts(taker.account, taker.symbol).0 == 0;
+        let prevents = taker.stp != StpMode::None;
+        let (own, first) = if prevents && group == 0 { self.own_in_the_way(slot) } else { (0, None) };
         let mut missing = i128::from(taker.remaining.0);
+        if taker.stp == StpMode::CancelMaker {
+            missing += own;
+        }
         for level in book.levels(taker.side.opposite()) {
             if missing <= 0 || !crosses(taker.side, taker.price, level.price) {
                 break;
             }
-            if taker.stp == StpMode::None || alone {
+            let walks = prevents
+                && match group {
+                    0 => taker.stp != StpMode::CancelMaker && first == Some(level.price),
+                    _ => true,
+                };
+            if !walks {
                 missing -= level.total + level.hidden;
                 continue;
             }
@@ -613,6 +623,24 @@ impl Engine {
             missing -= all;
         }
         missing <= 0
+    }
+
+    /// What of an account's own orders a taker would meet: their lots, and the price of the first.
+    fn own_in_the_way(&self, slot: u32) -> (i128, Option<Price>) {
+        let taker = self.orders.get(slot);
+        let (mut lots, mut first) = (0, None);
+        let mut at = self.accounts.first_open(taker.account, taker.symbol, taker.side.opposite());
+        while at != NIL {
+            let order = self.orders.get(at);
+            if order.place == Place::Book && crosses(taker.side, taker.price, order.price) {
+                lots += i128::from(order.remaining.0);
+                if first.is_none_or(|known| crosses(taker.side, known, order.price)) {
+                    first = Some(order.price);
+                }
+            }
+            at = order.of_account.next;
+        }
+        (lots, first)
     }
 }
 

@@ -76,7 +76,11 @@ pub fn affordable(terms: &FeeTerms, budget: Amount, carry: i64, price: Price, k:
     let lots = match terms.model {
         // B·R + c < 2^90 and p·K·(R + taker) < 2^63 · 2^28: both fit.
         FeeModel::Rate => (i128::from(budget.0) * one + i128::from(carry)) / (lot * (one + i128::from(terms.taker))),
-        FeeModel::PerLot => i128::from(budget.0) / (lot + i128::from(terms.taker)),
+        // Where a lot costs nothing, because limits were lowered since the rate was copied, nothing bounds the lots.
+        FeeModel::PerLot => match lot + i128::from(terms.taker) {
+            cost if cost > 0 => i128::from(budget.0) / cost,
+            _ => i128::from(i64::MAX),
+        },
     };
     Qty(i64::try_from(lots).unwrap_or(i64::MAX))
 }

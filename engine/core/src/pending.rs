@@ -5,6 +5,7 @@
 //! events.
 
 use crate::engine::Engine;
+use crate::orders::NIL;
 use ringbook_event::{EventWriter, Origin};
 use ringbook_wire::message::MessageType;
 use ringbook_wire::{AccountId, EndReason, OrderId, Price, Sequence, SessionId, Side, SymbolId, TimestampNs};
@@ -29,14 +30,7 @@ pub enum Task {
     /// An accepted order that has not finished matching.
     Taker { slot: u32 },
     /// Orders of an account that were accepted before `before`; symbols below `symbol` are done.
-    CancelAll {
-        account: u32,
-        only: Option<SymbolId>,
-        side: Option<Side>,
-        symbol: SymbolId,
-        after: OrderId,
-        before: OrderId,
-    },
+    CancelAll { account: u32, only: Option<SymbolId>, side: Option<Side>, symbol: SymbolId, before: OrderId },
     /// Flagged orders of a session that were accepted before `before`.
     Session { session: SessionId, before: OrderId },
     /// Orders that were due at a time.
@@ -134,13 +128,10 @@ impl Engine {
     fn end_part(&mut self, task: Task, out: &mut EventWriter<'_>) -> (u32, Option<Task>) {
         let mut task = task;
         let mut count = 0;
-        // Inside a part the walk goes on behind the order that was just cancelled.
-        let mut behind = None;
-        while let Some(slot) = self.next_to_end(&mut task, behind) {
+        while let Some(slot) = self.next_to_end(&mut task) {
             if !crate::matching::has_room(out, self.accounts.touched_count()) {
                 return (count, Some(task));
             }
-            behind = Some(self.orders.get(slot).of_account.next);
             match task {
                 Task::Session { .. } => self.cancel_order(slot, EndReason::Session, out),
                 Task::CancelAll { .. } => self.cancel_order(slot, EndReason::Mass, out),
@@ -153,7 +144,7 @@ impl Engine {
     }
 
     /// The next order that a task concerns; moves the task's mark past what it skips.
-    fn next_to_end(&self, task: &mut Task, behind: Option<u32>) -> Option<u32> {
+    fn next_to_end(&self, task: &mut Task) -> Option<u32> {
         match task {
             Task::Taker { .. } | Task::Stops { .. } | Task::Uncross { .. } => None,
             Task::Expire { until } => self.expiry.first().filter(|&slot| self.orders.get(slot).expire_at <= *until),
@@ -168,27 +159,19 @@ impl Engine {
             }
             Task::Session { session, before } => {
                 let slot = self.sessions.get(session)?.head;
-                (slot != crate::orders::NIL && self.orders.get(slot).id < *before).then_some(slot)
+                (slot != NIL && self.orders.get(slot).id < *before).then_some(slot)
             }
-            Task::CancelAll { account, only, side, symbol, after, before } => {
+            Task::CancelAll { account, only, side, symbol, before } => {
+                // Whoever was cancelled has left the lists: the next one is always a head.
                 let symbols = &self.accounts.get(*account).symbols;
                 let from = symbols.partition_point(|open| open.symbol < *symbol);
-                for open in &symbols[from..] {
-                    if only.is_some_and(|only| only != open.symbol) {
-                        continue;
-                    }
-                    let mut slot = behind.filter(|_| open.symbol == *symbol).unwrap_or(open.orders.head);
-                    while slot != crate::orders::NIL {
-                        let order = self.orders.get(slot);
-                        let wanted = open.symbol != *symbol || order.id > *after;
-                        if order.id >= *before {
-                            break;
-                        }
-                        if wanted && side.is_none_or(|side| side == order.side) {
-                            (*symbol, *after) = (open.symbol, OrderId(order.id.0 - 1));
-                            return Some(slot);
-                        }
-                        slot = order.of_account.next;
+                for open in symbols[from..].iter().filter(|open| only.is_none_or(|only| only == open.symbol)) {
+                    *symbol = open.symbol;
+                    let heads = open.orders.iter().zip([Side::Buy, Side::Sell]);
+                    let wanted = heads.filter(|(_, of)| side.is_none_or(|side| side == *of)).map(|(list, _)| list.head);
+                    let first = wanted.filter(|&head| head != NIL).min_by_key(|&head| self.orders.get(head).id);
+                    if let Some(slot) = first.filter(|&slot| self.orders.get(slot).id < *before) {
+                        return Some(slot);
                     }
                 }
                 None

@@ -165,10 +165,12 @@ impl Engine {
         };
         let mut orders = Vec::new();
         for open in &self.accounts.get(slot).symbols {
-            let mut at = open.orders.head;
-            while at != NIL {
-                orders.push(self.order_view(at));
-                at = self.orders.get(at).of_account.next;
+            for list in open.orders {
+                let mut at = list.head;
+                while at != NIL {
+                    orders.push(self.order_view(at));
+                    at = self.orders.get(at).of_account.next;
+                }
             }
         }
         orders.sort_unstable_by_key(|order| order.order);

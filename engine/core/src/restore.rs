@@ -319,7 +319,6 @@ impl Engine {
                 only: (w.b != 0).then_some(SymbolId(id(w.b)?)),
                 side: Side::from_code(w.side),
                 symbol: SymbolId(id(w.c)?),
-                after: OrderId(w.d),
                 before: OrderId(w.e),
             },
             3 => Task::Session { session: SessionId(w.a), before: OrderId(w.e) },

@@ -14,7 +14,8 @@ use crate::orders::{NIL, Place};
 use crate::pending::{Task, Work};
 use ringbook_event::{EventWriter, Record, Triggered};
 use ringbook_wire::{
-    EndReason, OrderType, Price, RejectCode, Side, SymbolId, SymbolStatus, TimeInForce, TriggerDirection, order_flags,
+    EndReason, FeeModel, OrderType, Price, RejectCode, Side, SymbolId, SymbolStatus, TimeInForce, TriggerDirection,
+    order_flags,
 };
 
 impl Engine {
@@ -117,6 +118,11 @@ impl Engine {
         }
         if !market {
             check_price(symbol, order.side, price, true)?;
+        }
+        // A fee per lot was copied at acceptance: the lowest price must still pay for it.
+        let lowest = i128::from(symbol.terms.min_price.0) * i128::from(symbol.terms.k.0);
+        if market && order.terms.model == FeeModel::PerLot && i128::from(order.terms.taker).abs() >= lowest {
+            return Err(RejectCode::PriceRange);
         }
         let budget = if order.by_budget { order.hold } else { ringbook_wire::Amount::ZERO };
         let reference = if market { symbol.last } else { price };

@@ -5,7 +5,7 @@
 use crate::Oracle;
 use crate::money::{R, band_limit, need, protection, value, within};
 use crate::state::{Order, Symbol, Trigger};
-use ringbook_wire::{OrderType, RejectCode, Side, StpMode, SymbolStatus, TimeInForce};
+use ringbook_wire::{FeeModel, OrderType, RejectCode, Side, StpMode, SymbolStatus, TimeInForce};
 
 /// An order as it asks to come in: codes decoded, in a combination that EVENTS lists.
 #[derive(Clone, Copy)]
@@ -99,6 +99,12 @@ impl Oracle {
         }
         let symbol = &self.symbols[&request.symbol];
         check_status(symbol, request)?;
+        // 200: a fee per lot was copied at acceptance, and the lowest price must still pay for it.
+        let market = request.order_type == OrderType::Market;
+        let rate = self.orders[&id].taker.abs();
+        if market && symbol.fee_model == FeeModel::PerLot && rate >= value(symbol, symbol.min_price, 1) {
+            return Err(RejectCode::PriceRange);
+        }
         check_terms(symbol, request)?;
         self.check_open_orders(request, symbol, Some(id))?;
         self.check_post_only(request)

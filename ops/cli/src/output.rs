@@ -1,6 +1,7 @@
 //! How commands speak: JSON or text on standard output, everything else on standard error, one exit code.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Did it, and something is wrong.
@@ -14,12 +15,24 @@ pub fn could_not(error: impl std::fmt::Display) -> ExitCode {
     ExitCode::from(COULD_NOT)
 }
 
+/// Prints a line on standard output. A reader that has seen enough (`| head`) ends the command quietly.
+pub fn line(text: impl std::fmt::Display) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+        let quiet = error.kind() == std::io::ErrorKind::BrokenPipe;
+        if !quiet {
+            eprintln!("ringbook: standard output: {error}");
+        }
+        std::process::exit(if quiet { 0 } else { i32::from(COULD_NOT) });
+    }
+}
+
 /// Prints a JSON object, or the text, on standard output.
 pub fn print(json: bool, value: &serde_json::Value, text: impl FnOnce() -> String) {
     if json {
-        println!("{value}");
+        line(value);
     } else {
-        println!("{}", text());
+        line(text());
     }
 }
 

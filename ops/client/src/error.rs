@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// A key file that cannot be read.
-    #[error("key file {path}: {cause}; keys are written by `ringbook init` (give their folder with --keys DIR or RINGBOOK_KEYS)", path = path.display())]
+    #[error("key file {path}: {cause}; {}", key_remedy(cause), path = path.display())]
     KeyFile {
         /// Which.
         path: PathBuf,
@@ -88,6 +88,16 @@ pub enum ClientError {
     /// No randomness from the system.
     #[error("the system gives no random bytes: {0}")]
     Random(String),
+}
+
+fn key_remedy(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::AlreadyExists => "name a file that does not exist yet: keys are never written over",
+        _ => {
+            "`ringbook serve` writes keys when it makes a data folder, and so does `ringbook init`: is it ready, and is this \
+             the right folder (--keys DIR or RINGBOOK_KEYS)?"
+        }
+    }
 }
 
 impl ClientError {

@@ -5,7 +5,8 @@
 
 use ringbook_wire::message::{Message, NewOrder};
 use ringbook_wire::{
-    AccountId, ClientOrderId, OrderType, Price, Qty, Side, StpMode, SymbolId, TimeInForce, TimestampNs, order_flags,
+    AccountId, Amount, ClientOrderId, OrderType, Price, Qty, Side, StpMode, SymbolId, TimeInForce, TimestampNs,
+    TriggerDirection, TriggerSource, order_flags,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -41,6 +42,36 @@ pub fn market(account: u32, symbol: u32, side: Side, quantity: i64) -> NewOrder 
         order_type: OrderType::Market.code(),
         time_in_force: TimeInForce::Ioc.code(),
         ..limit(account, symbol, side, 0, quantity)
+    }
+}
+
+/// A market buy for a quote budget, fee included.
+pub fn budget(account: u32, symbol: u32, budget: i64) -> NewOrder {
+    NewOrder { budget: Amount(budget), ..market(account, symbol, Side::Buy, 0) }
+}
+
+/// The same order, good until a time.
+pub fn until(order: NewOrder, time: TimestampNs) -> NewOrder {
+    NewOrder { time_in_force: TimeInForce::Gtd.code(), expire_at: time, ..order }
+}
+
+/// The same order as an iceberg that shows at most `display` lots.
+pub fn iceberg(order: NewOrder, display: i64) -> NewOrder {
+    NewOrder { display: Qty(display), ..order }
+}
+
+/// The same limit or market order, waiting until the last price reaches `trigger`. A market buy must be by budget.
+pub fn stop(order: NewOrder, direction: TriggerDirection, trigger: i64) -> NewOrder {
+    let stop = match OrderType::from_code(order.order_type) {
+        Some(OrderType::Market | OrderType::StopMarket) => OrderType::StopMarket,
+        _ => OrderType::StopLimit,
+    };
+    NewOrder {
+        order_type: stop.code(),
+        trigger: Price(trigger),
+        trigger_direction: direction.code(),
+        trigger_source: TriggerSource::Last.code(),
+        ..order
     }
 }
 

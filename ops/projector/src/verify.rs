@@ -13,6 +13,7 @@ use crate::rebuild::Seed;
 use crate::schema::{DATA_TABLES, Table};
 use crate::sink::{Sink, SinkError, exists, read_position};
 use crate::value::Value;
+use ringbook_wire::OrderState;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -332,6 +333,12 @@ impl Sums {
     }
 }
 
+/// Whether a row of `orders` says that the order is open: a stop order by budget is, with nothing remaining.
+fn is_open(table: &Table, row: &[Value]) -> bool {
+    let status = table.column("status").and_then(|i| row.get(i)).and_then(Value::as_str);
+    OrderState::ALL.iter().any(|state| state.is_open() && Some(state.name()) == status)
+}
+
 /// The database's view of what an engine's state holds.
 #[derive(Default)]
 struct StateView {
@@ -349,7 +356,7 @@ impl StateView {
                     self.balances.insert((number("account"), number("asset")), wallet);
                 }
             }
-            "orders" if number("remaining") > 0 => {
+            "orders" if is_open(table, row) => {
                 self.orders.insert(number("order_id"), (number("remaining"), number("executed_quantity")));
             }
             _ => {}

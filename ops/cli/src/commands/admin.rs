@@ -2,9 +2,9 @@
 
 use crate::output::{could_not, print};
 use clap::Subcommand;
-use ringbook_client::{Answer, Client, Key, Options};
+use ringbook_client::{Answer, Client, Key, Options, Report};
 use ringbook_wire::message::{
-    Deposit, Message, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, Withdraw, name_field,
+    Deposit, Message, MessageType, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, Withdraw, name_field,
 };
 use ringbook_wire::{
     AccountId, Amount, AssetId, FeeModel, KeyId, Price, Qty, Rate, Role, StpMode, SymbolId, SymbolKind, SymbolStatus,
@@ -53,8 +53,14 @@ enum Change {
         #[arg(long)]
         suspended: bool,
     },
-    /// Changes a symbol's status: TRADING, HALTED or CANCEL_ONLY
-    Status { symbol: u32, status: String },
+    /// Changes a symbol's status: PRE_OPEN, TRADING, HALTED, CANCEL_ONLY, or CLOSED for good
+    #[command(after_help = "Example:\n  ringbook admin status 1 HALTED")]
+    Status {
+        /// Its number; GET /v1/symbols lists them
+        symbol: u32,
+        /// PRE_OPEN collects orders, and TRADING then uncrosses them; CLOSED ends all orders and is final
+        status: String,
+    },
     /// Makes a key, or revokes one
     Key {
         id: u32,
@@ -135,6 +141,12 @@ struct SymbolArgs {
     maker: i64,
     #[arg(long, default_value_t = 200)]
     max_open_orders: u32,
+    /// Untriggered stop orders of an account
+    #[arg(long, default_value_t = 10)]
+    max_trigger_orders: u32,
+    /// TRADING, or PRE_OPEN, HALTED, CANCEL_ONLY; counts when the symbol is made
+    #[arg(long, default_value = "TRADING")]
+    status: String,
     /// Default self-trade prevention: NONE, CANCEL_TAKER, CANCEL_MAKER, CANCEL_BOTH or DECREMENT
     #[arg(long, default_value = "CANCEL_TAKER")]
     stp: String,
@@ -253,10 +265,33 @@ fn change(args: &AdminArgs) -> Result<String, String> {
 fn send<M: Message>(options: Options, key: Key, message: &M, done: String) -> Result<String, String> {
     let mut client = Client::connect(options, key).map_err(|error| error.to_string())?;
     let answer: Answer = client.command(*message).map_err(|error| error.to_string())?;
-    answer.result().map_err(|rejection| format!("refused: {rejection}"))?;
+    answer.result().map_err(|rejection| format!("refused: {rejection}; {}", remedy(M::KIND)))?;
+    let again = answer.reports.iter().any(|report| matches!(report, Report::Transfer(t) if t.replayed == 1));
+    let done = if again {
+        format!("this adjustment number was used before, with this very request; nothing changed: {done}")
+    } else {
+        done
+    };
     // The answer is here; a goodbye that fails changes nothing.
     let _ = client.log_out();
     Ok(done)
+}
+
+/// What to look at when a change was refused.
+fn remedy(kind: u8) -> &'static str {
+    match MessageType::from_code(kind) {
+        Some(MessageType::SetKey) => {
+            "ids of keys go from 1 to 65535, and the first account must not lie behind the last"
+        }
+        Some(MessageType::SetStatus) => "a CLOSED symbol stays closed; GET /v1/symbols lists the symbols",
+        Some(MessageType::SetSymbol) => {
+            "what a value depends on (name, assets, lots, tick value, fee model) never changes; docs/EVENTS.md, Configuration"
+        }
+        Some(MessageType::Deposit | MessageType::Withdraw) => {
+            "the account and asset must exist, and the adjustment number be above the account's last"
+        }
+        _ => "docs/EVENTS.md, Configuration, lists the bounds",
+    }
 }
 
 fn set_symbol(s: &SymbolArgs) -> Result<SetSymbol, String> {
@@ -282,7 +317,8 @@ fn set_symbol(s: &SymbolArgs) -> Result<SetSymbol, String> {
         maker: Rate(s.maker),
         max_open_orders: s.max_open_orders,
         stp: named("stp", &s.stp, StpMode::ALL)?.code(),
-        status: SymbolStatus::Trading.code(),
+        max_trigger_orders: s.max_trigger_orders,
+        status: named("status", &s.status, SymbolStatus::ALL)?.code(),
         ..SetSymbol::new(0)
     })
 }

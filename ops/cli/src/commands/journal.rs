@@ -127,7 +127,7 @@ fn dump(args: &DumpArgs, follow: bool) -> Result<ExitCode, String> {
             Some(frame) => {
                 left -= 1;
                 if args.data.json {
-                    println!("{}", json_frame(&frame));
+                    crate::output::line(format_args!("{}", json_frame(&frame)));
                 } else {
                     print_frame(&frame);
                 }
@@ -166,11 +166,17 @@ fn describe(command: &[u8]) -> String {
 }
 
 fn print_frame(frame: &ringbook_journal::Frame<'_>) {
-    println!("{:>12}  term {}  time {}  {}", frame.sequence.0, frame.term, frame.time_ns, describe(frame.command));
+    crate::output::line(format_args!(
+        "{:>12}  term {}  time {}  {}",
+        frame.sequence.0,
+        frame.term,
+        frame.time_ns,
+        describe(frame.command)
+    ));
     for event in events(frame.events) {
         match event {
-            Ok(event) => println!("{:>14}{event:?}", ""),
-            Err(error) => println!("{:>14}{error}", ""),
+            Ok(event) => crate::output::line(format_args!("{:>14}{event:?}", "")),
+            Err(error) => crate::output::line(format_args!("{:>14}{error}", "")),
         }
     }
 }

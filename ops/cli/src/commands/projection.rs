@@ -119,7 +119,7 @@ impl FrameSource for Outside {
         let first = self.folder.first_sequence().map_err(|error| SourceError(error.to_string()))?;
         if sequence < first {
             return Err(SourceError(format!(
-                "sequence {sequence} is archived (the journal begins at {first}); run `ringbook projection rebuild`"
+                "sequence {sequence} is archived (the journal begins at {first}): bring the archive of the journal back, then start again"
             )));
         }
         self.reader.seek(Sequence(sequence));
@@ -198,11 +198,30 @@ fn lag(head: u64, sequence: u64, time_ns: u64) -> (u64, f64) {
     (frames, if frames == 0 { 0.0 } else { now.saturating_sub(time_ns) as f64 / 1e9 })
 }
 
+/// Looking at rows must not make a database: SQLite would create the file of a mistyped name.
+fn is_there(args: &TargetArgs) -> Result<(), String> {
+    let url = projection_url(&args.projection, &args.data.data).unwrap_or_default();
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(&url);
+    if url.starts_with("mysql://") || std::path::Path::new(path).exists() {
+        return Ok(());
+    }
+    Err(format!("{path} does not exist: start the projector, run `ringbook projection rebuild`, or check --projection"))
+}
+
 fn status(args: &TargetArgs) -> Result<ExitCode, String> {
-    let (folder, mut sink, _) = open(args)?;
+    let (folder, mut sink, options) = open(args)?;
+    is_there(args)?;
+    sink.connect().map_err(|error| error.to_string())?;
+    ringbook_projector::check_owner(sink.as_mut(), &options.owner).map_err(|error| error.to_string())?;
     let status = ringbook_projector::status(sink.as_mut()).map_err(|error| error.to_string())?;
     let head = Outside::new(&folder, false)?.committed().unwrap_or(0);
-    let (sequence, time_ns) = status.position.map_or((0, 0), |position| (position.sequence, position.time_ns));
+    let Some(position) = status.position else {
+        return Err(format!(
+            "{} holds no projection yet: start the projector, or run `ringbook projection rebuild`",
+            status.label
+        ));
+    };
+    let (sequence, time_ns) = (position.sequence, position.time_ns);
     let (lag_frames, lag_seconds) = lag(head, sequence, time_ns);
     let rows: serde_json::Map<_, _> =
         status.rows.iter().map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect();
@@ -276,6 +295,7 @@ fn state_rows(folder: &Folder, sequence: u64) -> Option<StateRows> {
 
 fn verify(args: &TargetArgs) -> Result<ExitCode, String> {
     let (folder, mut sink, options) = open(args)?;
+    is_there(args)?;
     let mut source = Outside::new(&folder, false)?;
     sink.connect().map_err(|error| error.to_string())?;
     ringbook_projector::check_owner(sink.as_mut(), &options.owner).map_err(|error| error.to_string())?;

@@ -26,8 +26,8 @@ use std::time::Instant;
 #[command(
     about = "Send a recorded order flow and compare every fill and every book",
     after_help = "Examples:\n  \
-        ringbook flow ops.csv.gz --connect 127.0.0.1:7401 --http 127.0.0.1:7402 --json\n  \
-        ringbook flow --generate 20000 --seed 7 --connect 127.0.0.1:7401 --http 127.0.0.1:7402\n\n\
+        ringbook flow ops.csv.gz --connect 127.0.0.1:7401 --http 127.0.0.1:7480 --json\n  \
+        ringbook flow --generate 20000 --seed 7 --connect 127.0.0.1:7401 --http 127.0.0.1:7480\n\n\
         Each run makes a symbol, assets and accounts of its own, so it can be repeated on the same exchange.\n\
         Exit code: 0 everything equal, 1 something differs, 2 the flow could not be run."
 )]
@@ -160,17 +160,23 @@ impl Summary {
                 "mismatches": checker.mismatches,
                 "seconds": self.seconds,
             });
-            println!("{summary}");
+            crate::output::line(format_args!("{summary}"));
             return;
         }
-        println!("symbol     {}", self.symbol);
-        println!("commands   {} lines, {} requests, {:.1} s", self.commands, self.requests, self.seconds);
-        println!("fills      {} of {} equal ({} trades)", checker.fills_equal, self.fills, checker.trades);
-        println!(
+        crate::output::line(format_args!("symbol     {}", self.symbol));
+        crate::output::line(format_args!(
+            "commands   {} lines, {} requests, {:.1} s",
+            self.commands, self.requests, self.seconds
+        ));
+        crate::output::line(format_args!(
+            "fills      {} of {} equal ({} trades)",
+            checker.fills_equal, self.fills, checker.trades
+        ));
+        crate::output::line(format_args!(
             "books      {} of {} equal, {} not compared",
             checker.books_equal, checker.books_compared, self.books_skipped
-        );
-        println!("mismatches {}", checker.mismatches);
+        ));
+        crate::output::line(format_args!("mismatches {}", checker.mismatches));
     }
 }
 

@@ -17,7 +17,7 @@ use super::latency::{Latencies, Stage};
 use super::mix::Generator;
 use crate::ledger;
 use ringbook_client::{ClientError, Connection, Incoming, Key, Options, Report, Session};
-use ringbook_wire::message::MessageType;
+use ringbook_wire::message::{Message, MessageType, NewOrder};
 use ringbook_wire::{Liquidity, RejectCode, SessionError, SessionId, codec};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -402,10 +402,16 @@ fn count_outcome(report: &Report, slot: &Slot, counts: &mut Counts) {
         Report::Rejected(rejected) => {
             counts.rejected += 1;
             *counts.rejects.entry(rejected.code).or_default() += 1;
-            // A cancel or amendment may come after its order has ended.
+            // A cancel or amendment may come after its order has ended; the market may have moved beyond a stop order's
+            // trigger, and an account's stop orders are bounded.
             let code = RejectCode::from_code(rejected.code);
-            let race = matches!(code, Some(RejectCode::UnknownOrder | RejectCode::AmendQty | RejectCode::AmendNothing));
-            if new_order || !race {
+            let stop = NewOrder::read(&slot.bytes).is_some_and(|order| order.trigger_direction != 0);
+            let race = match code {
+                Some(RejectCode::UnknownOrder | RejectCode::AmendQty | RejectCode::AmendNothing) => !new_order,
+                Some(RejectCode::TriggerImmediate | RejectCode::TooManyOrders) => stop,
+                _ => false,
+            };
+            if !race {
                 let name = code.map_or("unknown", RejectCode::name);
                 counts.error(format!("unexpected refusal: {name} ({})", rejected.code));
             }

@@ -5,6 +5,11 @@
 //! crossing = 15    # limit through the spread, half of them IOC
 //! cancel = 20      # of a random open order
 //! amend = 5        # of a random open order: fewer lots, or another price
+//! # and, if wanted:
+//! iceberg = 0      # passive, a third of it shown
+//! gtd = 0          # passive, for 1 to 10 seconds
+//! stop = 0         # sells by market when the price falls to its trigger, buys by budget when it rises
+//! budget = 0       # buys by market for a quote budget
 //! ```
 //!
 //! Invariants: shares add up to 100; an account never has more than `max_open` open orders (a passive order becomes a
@@ -14,10 +19,14 @@ use crate::flow::generate::Random;
 use ringbook_wire::message::{Amend, Cancel, Message, NewOrder};
 use ringbook_wire::report::{Accepted, Done};
 use ringbook_wire::{
-    AccountId, ClientOrderId, OrderType, Price, Qty, Side, StpMode, SymbolId, TimeInForce, TimestampNs, codec,
+    AccountId, Amount, ClientOrderId, OrderType, Price, Qty, Side, StpMode, SymbolId, TimeInForce, TimestampNs,
+    TriggerDirection, TriggerSource, codec,
 };
 use std::collections::HashMap;
 use std::path::Path;
+
+/// Quote units per tick and lot that a budget reckons with.
+const BUDGET_PER_TICK_LOT: i64 = 100;
 
 /// Shares in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -31,11 +40,34 @@ pub struct Mix {
     pub cancel: u64,
     /// Amendment of a random open order.
     pub amend: u64,
+    /// Passive, a third of it shown.
+    #[serde(default)]
+    pub iceberg: u64,
+    /// Passive, good for 1 to 10 seconds.
+    #[serde(default)]
+    pub gtd: u64,
+    /// Stop orders near the price.
+    #[serde(default)]
+    pub stop: u64,
+    /// Market buys by budget.
+    #[serde(default)]
+    pub budget: u64,
+}
+
+/// What to enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Passive,
+    Crossing,
+    Iceberg,
+    Gtd,
+    Stop,
+    Budget,
 }
 
 impl Default for Mix {
     fn default() -> Self {
-        Self { passive: 60, crossing: 15, cancel: 20, amend: 5 }
+        Self { passive: 60, crossing: 15, cancel: 20, amend: 5, iceberg: 0, gtd: 0, stop: 0, budget: 0 }
     }
 }
 
@@ -51,12 +83,14 @@ impl Mix {
 
     fn parse(text: &str) -> Result<Self, String> {
         let mix: Self = toml::from_str(text).map_err(|error| {
-            format!("{}; a mix has the numbers passive, crossing, cancel and amend", error.message())
+            let names = "passive, crossing, cancel and amend, and may have iceberg, gtd, stop and budget";
+            format!("{}; a mix has the numbers {names}", error.message())
         })?;
-        let shares = [mix.passive, mix.crossing, mix.cancel, mix.amend];
+        let Self { passive, crossing, cancel, amend, iceberg, gtd, stop, budget } = mix;
+        let shares = [passive, crossing, cancel, amend, iceberg, gtd, stop, budget];
         match shares.iter().try_fold(0_u64, |sum, &share| sum.checked_add(share)) {
             Some(100) => Ok(mix),
-            _ => Err("passive, crossing, cancel and amend must add up to 100".into()),
+            _ => Err("the shares of a mix must add up to 100".into()),
         }
     }
 }
@@ -125,22 +159,35 @@ impl Generator {
     pub fn next(&mut self, request: u32, now: TimestampNs, out: &mut Vec<u8>) {
         let account = self.accounts[self.random.below(self.accounts.len() as u64) as usize];
         let dice = self.random.below(100);
-        let Mix { passive, crossing, cancel, .. } = self.mix;
-        if dice < passive || self.open.is_empty() && dice >= passive + crossing {
-            if self.per_account.get(&account).is_some_and(|&count| count >= self.terms.max_open) {
-                return self.cancel(request, Some(account), out);
-            }
-            self.enter(request, now, account, false, out);
-        } else if dice < passive + crossing {
-            self.enter(request, now, account, true, out);
-        } else if dice < passive + crossing + cancel {
-            self.cancel(request, None, out);
-        } else {
-            self.amend(request, out);
+        let mix = self.mix;
+        let shares = [
+            (mix.passive, Kind::Passive),
+            (mix.crossing, Kind::Crossing),
+            (mix.iceberg, Kind::Iceberg),
+            (mix.gtd, Kind::Gtd),
+            (mix.stop, Kind::Stop),
+            (mix.budget, Kind::Budget),
+        ];
+        let mut sum = 0;
+        let entered = shares.into_iter().find_map(|(share, kind)| {
+            sum += share;
+            (dice < sum).then_some(kind)
+        });
+        let kind = match entered {
+            None if self.open.is_empty() => Kind::Passive,
+            None if dice < sum + mix.cancel => return self.cancel(request, None, out),
+            None => return self.amend(request, out),
+            Some(kind) => kind,
+        };
+        let rests = matches!(kind, Kind::Passive | Kind::Iceberg | Kind::Gtd);
+        if rests && self.per_account.get(&account).is_some_and(|&count| count >= self.terms.max_open) {
+            return self.cancel(request, Some(account), out);
         }
+        self.enter(request, now, account, kind, out);
     }
 
-    fn enter(&mut self, request: u32, now: TimestampNs, account: u32, crossing: bool, out: &mut Vec<u8>) {
+    fn enter(&mut self, request: u32, now: TimestampNs, account: u32, kind: Kind, out: &mut Vec<u8>) {
+        let crossing = kind == Kind::Crossing;
         let Terms { symbol, price, spread, quantity, .. } = self.terms;
         let buy = self.random.below(2) == 0;
         let ioc = crossing && self.random.below(2) == 0;
@@ -162,6 +209,34 @@ impl Generator {
         order.order_type = OrderType::Limit.code();
         order.time_in_force = if ioc { TimeInForce::Ioc } else { TimeInForce::Gtc }.code();
         order.stp = StpMode::None.code();
+        match kind {
+            Kind::Passive | Kind::Crossing => {}
+            Kind::Iceberg => order.display = Qty((order.quantity.0 / 3).max(1)),
+            Kind::Gtd => {
+                order.time_in_force = TimeInForce::Gtd.code();
+                order.expire_at = TimestampNs(now.0 + self.random.range(1_000, 10_000) as u64 * 1_000_000);
+            }
+            Kind::Stop | Kind::Budget => {
+                let buys = kind == Kind::Budget || buy;
+                order.side = if buys { Side::Buy } else { Side::Sell }.code();
+                order.order_type = OrderType::Market.code();
+                order.time_in_force = TimeInForce::Ioc.code();
+                order.price = Price(0);
+                if buys {
+                    // In the demo market a tick times a lot is 100 units or so: enough for some lots, whatever it is.
+                    order.budget = Amount(order.quantity.0.saturating_mul(price).saturating_mul(BUDGET_PER_TICK_LOT));
+                    order.quantity = Qty(0);
+                }
+                if kind == Kind::Stop {
+                    order.order_type = OrderType::StopMarket.code();
+                    let direction = if buys { TriggerDirection::RisesTo } else { TriggerDirection::FallsTo };
+                    let away = self.random.range(1, spread);
+                    order.trigger = Price(if buys { price + away } else { price - away }.max(1));
+                    order.trigger_direction = direction.code();
+                    order.trigger_source = TriggerSource::Last.code();
+                }
+            }
+        }
         codec::write(out, &order);
     }
 
@@ -203,7 +278,8 @@ impl Generator {
     /// An order was accepted; if it may rest, it is open until DONE.
     pub fn accepted(&mut self, report: &Accepted) {
         let [id, run] = report.client_id.0;
-        if run != self.run || report.time_in_force != TimeInForce::Gtc.code() || !self.owns(report.account) {
+        let rests = [TimeInForce::Gtc, TimeInForce::Gtd].iter().any(|tif| tif.code() == report.time_in_force);
+        if run != self.run || !rests || !self.owns(report.account) {
             return;
         }
         if self.places.insert(id, self.open.len()).is_none() {

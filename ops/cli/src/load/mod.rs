@@ -338,35 +338,35 @@ impl Summary {
             eprintln!("{advice}");
         }
         if args.json {
-            println!("{}", self.json(args));
+            crate::output::line(format_args!("{}", self.json(args)));
             return;
         }
-        println!(
+        crate::output::line(format_args!(
             "sent {} ({} never), answered {} in {:.1} s: {:.0} per second",
             counts.sent,
             self.unsent,
             counts.acked,
             self.seconds,
             counts.acked as f64 / self.seconds.max(1e-9)
-        );
-        println!(
+        ));
+        crate::output::line(format_args!(
             "rejected {}, busy {}, errors {}, lost {}; matched {}",
             counts.rejected, counts.busy, counts.errors, self.lost, counts.matched
-        );
+        ));
         if counts.disconnects > 0 {
-            println!(
+            crate::output::line(format_args!(
                 "broken connections {}, resume errors {}, answered by the history {}, sent again {}, given up {}",
                 counts.disconnects,
                 counts.resume_errors,
                 counts.answered_by_resume,
                 counts.resent,
                 counts.resolved_by_resume
-            );
+            ));
         }
         for stage in Stage::ALL {
-            println!("{}", self.books.latencies.line(stage));
+            crate::output::line(format_args!("{}", self.books.latencies.line(stage)));
         }
-        println!("this tool used {:.0} % of one core", self.cpu_share * 100.0);
+        crate::output::line(format_args!("this tool used {:.0} % of one core", self.cpu_share * 100.0));
     }
 }
 

@@ -81,9 +81,12 @@ fn execute(args: &LatencyArgs) -> Result<(), String> {
             stages.iter().map(|stage| (stage.name.clone(), value(stage))).collect()
         };
         let counts = of(|stage| stage.values.len().into());
-        println!("{}", serde_json::json!({ "latency_us": of(|stage| percentiles(&stage.values)), "count": counts }));
+        crate::output::line(format_args!(
+            "{}",
+            serde_json::json!({ "latency_us": of(|stage| percentiles(&stage.values)), "count": counts })
+        ));
     } else {
-        print!("{}", table(&stages));
+        crate::output::line(table(&stages).trim_end());
     }
     Ok(())
 }
@@ -95,7 +98,9 @@ fn short(file: &Path) -> String {
 /// Adds the intervals of a log to the stages.
 fn read(bytes: &[u8], prefix: &str, stages: &mut Vec<Stage>) -> Result<(), String> {
     let mut deserializer = Deserializer::new();
-    for (number, entry) in IntervalLogIterator::new(bytes).enumerate() {
+    // A log that is still being written may end in the middle of a line.
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(bytes, |end| &bytes[..=end]);
+    for (number, entry) in IntervalLogIterator::new(whole).enumerate() {
         let entry = entry.map_err(|error| format!("entry {}: not an HdrHistogram log ({error:?})", number + 1))?;
         let LogEntry::Interval(interval) = entry else { continue };
         let encoded = unbase64(interval.encoded_histogram())

@@ -6,7 +6,7 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use ringbook_gateway::{Stage, StageHistograms};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{LineWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,7 +32,8 @@ pub fn start(
 }
 
 fn run(file: File, stages: &Mutex<StageHistograms>, stop: &AtomicBool) -> Result<(), String> {
-    let mut out = BufWriter::new(file);
+    // A line is in the file once it is whole: the log can be read while it is written.
+    let mut out = LineWriter::new(file);
     let mut serializer = V2DeflateSerializer::new();
     let began = Instant::now();
     let fail = |error: &dyn std::fmt::Display| error.to_string();

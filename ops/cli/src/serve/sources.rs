@@ -159,7 +159,7 @@ impl FrameSource for Frames {
         let oldest = self.watermarks.oldest().0;
         if sequence < oldest {
             return Err(SourceError(format!(
-                "sequence {sequence} is archived (the journal begins at {oldest}); run `ringbook projection rebuild`"
+                "sequence {sequence} is archived (the journal begins at {oldest}): bring the archive of the journal back, then start again"
             )));
         }
         self.reader = self.watermarks.reader(ringbook_journal::Sequence(sequence));
