@@ -158,13 +158,13 @@ impl Engine {
     /// Whether a TICK must go before another command of this time, because more orders expire than it may take with it.
     #[inline]
     pub fn needs_tick(&self, time: TimestampNs) -> bool {
-        self.next_expiry().is_some_and(|due| due <= time) && self.expiry.crowded(&self.orders, time)
+        self.next_expiry().is_some_and(|due| due <= time) && self.expiry.crowded(time)
     }
 
     /// When the next order expires.
     #[inline]
     pub fn next_expiry(&self) -> Option<TimestampNs> {
-        self.expiry.first().map(|slot| self.orders.get(slot).expire_at)
+        self.expiry.first_due()
     }
 
     /// Whether CONTINUE is due.
@@ -213,9 +213,9 @@ impl Engine {
         if self.pending() == Pending::Exclusive && !goes_on() {
             return Err(Fault::Interrupted(sequence.0));
         }
-        let due = self.expiry.first().is_some_and(|slot| self.orders.get(slot).expire_at <= time);
+        let due = self.expiry.first_due().is_some_and(|due| due <= time);
         let expires = due && kind != MessageType::Continue;
-        if expires && kind != MessageType::Tick && self.expiry.crowded(&self.orders, time) {
+        if expires && kind != MessageType::Tick && self.expiry.crowded(time) {
             return Err(Fault::Due(sequence.0));
         }
         if kind == MessageType::Genesis {

@@ -64,13 +64,7 @@ impl Engine {
             }
         }
         let expiring = self.orders.slots().filter(|&slot| self.orders.get(slot).heap != NIL).count();
-        let in_heap = self.expiry.slots();
-        let stands = |(at, &slot): (usize, &u32)| {
-            let order = self.orders.get(slot);
-            let parent = self.orders.get(in_heap[at.saturating_sub(1) / 2]);
-            order.heap as usize == at && order.expire_at.0 > 0 && parent.expire_at <= order.expire_at
-        };
-        if expiring != in_heap.len() || !in_heap.iter().enumerate().all(stands) {
+        if expiring != self.expiry.slots().count() || !self.expiry.is_heap(&self.orders) {
             return Err("the heap of expiries is not one".into());
         }
         for (slot, account) in self.accounts.all().iter().enumerate() {

@@ -282,3 +282,53 @@ impl List {
         *links(orders.get_mut(slot)) = Links::NONE;
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use ringbook_wire::FeeModel;
+
+    /// An order with this id and expiry, and nothing else of its own.
+    pub(crate) fn order(id: OrderId, expire_at: TimestampNs) -> Order {
+        Order {
+            id,
+            price: Price(1),
+            remaining: Qty(1),
+            shown: Qty(1),
+            account: 0,
+            symbol: SymbolId(1),
+            level: NIL,
+            queue: Links::NONE,
+            side: Side::Buy,
+            stp: StpMode::None,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::Gtd,
+            flags: 0,
+            place: Place::Working,
+            listed: false,
+            by_budget: false,
+            direction: None,
+            hold: Amount::ZERO,
+            carry: 0,
+            terms: FeeTerms { model: FeeModel::Rate, taker: 0, maker: 0 },
+            filled: Qty::ZERO,
+            cost: Amount::ZERO,
+            fee: Amount::ZERO,
+            quantity: Qty(1),
+            prevented: Qty::ZERO,
+            cut: Qty::ZERO,
+            client_id: ClientOrderId::NONE,
+            send_time: TimestampNs(1),
+            session: SessionId(0),
+            payload: 0,
+            accepted: Sequence(1),
+            queue_sequence: 0,
+            of_account: Links::NONE,
+            of_session: Links::NONE,
+            trigger: Price(0),
+            display: Qty::ZERO,
+            expire_at,
+            heap: NIL,
+        }
+    }
+}

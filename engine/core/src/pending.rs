@@ -147,7 +147,7 @@ impl Engine {
     fn next_to_end(&self, task: &mut Task) -> Option<u32> {
         match task {
             Task::Taker { .. } | Task::Stops { .. } | Task::Uncross { .. } => None,
-            Task::Expire { until } => self.expiry.first().filter(|&slot| self.orders.get(slot).expire_at <= *until),
+            Task::Expire { until } => self.expiry.first().filter(|_| self.expiry.first_due() <= Some(*until)),
             Task::Close { symbol } => {
                 let symbol = self.symbols.at(*symbol);
                 let in_book = |side| symbol.book.best(side).map(|level| symbol.book.level(level).queue.head);
