@@ -1,4 +1,4 @@
-//! The matching loop, settlement of fills, and the end of orders (DOMAIN §3.4, §5.2).
+//! The matching loop and the settlement of fills (DOMAIN §3.4, §5.2).
 //!
 //! Invariants:
 //! 1. A trade is at the maker's price, within the taker's limit, oldest order of the best level first.
@@ -6,11 +6,9 @@
 //! 3. A taker settles once per part; its hold afterwards is exactly `need` of what remains.
 //! 4. Before every step there is room for the step, the taker's end and all BALANCEs; else the rest is pending work.
 
-use crate::dedupe::Entry;
 use crate::engine::{Engine, Pending};
 use crate::money::{add, affordable, fee, need, sub};
 use crate::new_order::{crosses, hold_asset};
-use crate::orders::{NIL, Place};
 use crate::pending::{Task, Work};
 use ringbook_event::{Done, EventWriter, Expired, Prevented, Record, Refreshed, Trade};
 use ringbook_wire::{
@@ -151,7 +149,7 @@ impl Engine {
     }
 
     #[inline]
-    fn same_owner(&self, account: u32, group: u32, maker: u32) -> bool {
+    pub(crate) fn same_owner(&self, account: u32, group: u32, maker: u32) -> bool {
         account == maker || group != 0 && self.accounts.get(maker).group == group
     }
 
@@ -441,206 +439,6 @@ impl Engine {
             TimeInForce::Ioc | TimeInForce::Fok => self.expire(slot, EndReason::Ioc, 0, out),
             TimeInForce::Gtc | TimeInForce::Gtd => self.rest(slot),
         }
-    }
-
-    /// Puts an order at the end of its queue with a fresh slice, and into the lists that it is not in yet.
-    pub(crate) fn rest(&mut self, slot: u32) {
-        let order = self.orders.get_mut(slot);
-        order.queue_sequence = self.next_queue;
-        order.shown = order.slice();
-        self.next_queue += 1;
-        let (symbol, listed) = (order.symbol, order.listed);
-        self.symbols.at_mut(symbol).book.join(&mut self.orders, slot);
-        if !listed {
-            self.list(slot);
-        }
-    }
-
-    /// Takes an order out of whatever it stands in, but for its lists.
-    pub(crate) fn take_out(&mut self, slot: u32) {
-        let order = self.orders.get(slot);
-        let (symbol, place) = (self.symbols.at_mut(order.symbol), order.place);
-        match place {
-            Place::Book => symbol.book.leave(&mut self.orders, slot),
-            Place::Waiting => {
-                symbol.stops.leave(&mut self.orders, slot);
-                self.no_longer_waits(slot);
-            }
-            Place::Working | Place::Fired => {}
-        }
-    }
-
-    /// Adds an order to its account's list and, if flagged, to its session's; with an expiry, to the heap.
-    pub(crate) fn list(&mut self, slot: u32) {
-        let order = self.orders.get_mut(slot);
-        order.listed = true;
-        let (account, symbol, session, side) = (order.account, order.symbol, order.session, order.side.index());
-        let (flagged, waits) = (order.is_flagged(), order.place == Place::Waiting);
-        if order.expire_at.0 != 0 {
-            self.expiry.add(&mut self.orders, slot);
-        }
-        let open = self.accounts.open_orders_mut(account, symbol);
-        if waits {
-            open.waiting += 1;
-        } else {
-            open.count += 1;
-        }
-        open.orders[side].push(&mut self.orders, slot, |order| &mut order.of_account);
-        if flagged {
-            let list = self.sessions.entry(session).or_insert(crate::orders::List::EMPTY);
-            list.push(&mut self.orders, slot, |order| &mut order.of_session);
-        }
-    }
-
-    fn unlist(&mut self, slot: u32) {
-        let order = self.orders.get(slot);
-        let (account, symbol, session, side) = (order.account, order.symbol, order.session, order.side.index());
-        let flagged = order.is_flagged();
-        if order.heap != NIL {
-            self.expiry.remove(&mut self.orders, slot);
-        }
-        let open = self.accounts.open_orders_mut(account, symbol);
-        open.count -= 1;
-        open.orders[side].unlink(&mut self.orders, slot, |order| &mut order.of_account);
-        if flagged {
-            let list = self.sessions.get_mut(&session).expect("a flagged order is in its session's list");
-            list.unlink(&mut self.orders, slot, |order| &mut order.of_session);
-            if list.head == NIL {
-                self.sessions.remove(&session);
-            }
-        }
-    }
-
-    /// EXPIRED and DONE of an order that is not in the book.
-    pub(crate) fn expire(&mut self, slot: u32, reason: EndReason, code: u16, out: &mut EventWriter<'_>) {
-        let order = self.orders.get(slot);
-        let header = Expired::header(reason.code(), 0, self.accounts.get(order.account).id.0);
-        out.push(&Expired {
-            header,
-            order: order.id,
-            symbol: order.symbol,
-            code,
-            reserved: 0,
-            remaining: order.remaining,
-        });
-        self.finish(slot, OrderState::Expired, Some(reason), out);
-    }
-
-    /// Ends an order that is not in the book: what is held goes back, DONE, an entry in the ring, the slot is free.
-    pub(crate) fn finish(
-        &mut self,
-        slot: u32,
-        state: OrderState,
-        reason: Option<EndReason>,
-        out: &mut EventWriter<'_>,
-    ) {
-        let order = self.orders.get(slot);
-        debug_assert!(matches!(order.place, Place::Working | Place::Fired) && order.level == NIL);
-        order.assert_identity();
-        let returned = order.hold;
-        let (account, listed) = (order.account, order.listed);
-        out.push(&Done {
-            header: Done::header(
-                state.code(),
-                reason.map_or(0, |reason| reason.code()),
-                self.accounts.get(account).id.0,
-            ),
-            order: order.id,
-            symbol: order.symbol,
-            reserved: 0,
-            filled: order.filled,
-            cost: order.cost,
-            fee: order.fee,
-            returned,
-            remaining: order.remaining,
-            prevented: order.prevented,
-            cut: order.cut,
-            client_id: order.client_id,
-        });
-        let entry = Entry {
-            client_id: order.client_id,
-            payload: order.payload,
-            order: order.id,
-            sequence: self.sequence,
-            filled: order.filled,
-            remaining: order.remaining,
-            cost: order.cost,
-            fee: order.fee,
-            send_time: order.send_time,
-            account,
-            code: 0,
-            state,
-            reason,
-        };
-        if returned.0 != 0 {
-            let asset = hold_asset(self.symbols.at(order.symbol), order.side);
-            self.accounts.change(account, asset, returned.0, -returned.0);
-        }
-        if listed {
-            self.unlist(slot);
-        }
-        self.dedupe.end(&mut self.accounts, slot, entry);
-        self.orders.remove(slot);
-    }
-
-    /// Whether a fill-or-kill order can be filled, counted as matching would take it (DOMAIN §5.3). Levels are counted
-    /// whole; one is walked only if an own order stands in it that stops the count, or if a group makes owners many.
-    fn can_fill(&self, slot: u32) -> bool {
-        let taker = self.orders.get(slot);
-        let book = &self.symbols.at(taker.symbol).book;
-        let group = self.accounts.get(taker.account).group;
-        let prevents = taker.stp != StpMode::None;
-        let (own, first) = if prevents && group == 0 { self.own_in_the_way(slot) } else { (0, None) };
-        let mut missing = i128::from(taker.remaining.0);
-        if taker.stp == StpMode::CancelMaker {
-            missing += own;
-        }
-        for level in book.levels(taker.side.opposite()) {
-            if missing <= 0 || !crosses(taker.side, taker.price, level.price) {
-                break;
-            }
-            let walks = prevents
-                && match group {
-                    0 => taker.stp != StpMode::CancelMaker && first == Some(level.price),
-                    _ => true,
-                };
-            if !walks {
-                missing -= level.total + level.hidden;
-                continue;
-            }
-            // Slices in front of an own order come before it; what is hidden comes behind.
-            let (mut shown, mut all, mut at) = (0, 0, level.queue.head);
-            while at != NIL && missing > shown {
-                let maker = self.orders.get(at);
-                if !self.same_owner(taker.account, group, maker.account) {
-                    shown += i128::from(maker.shown.0);
-                    all += i128::from(maker.remaining.0);
-                } else if taker.stp != StpMode::CancelMaker {
-                    return false;
-                }
-                at = maker.queue.next;
-            }
-            missing -= all;
-        }
-        missing <= 0
-    }
-
-    /// What of an account's own orders a taker would meet: their lots, and the price of the first.
-    fn own_in_the_way(&self, slot: u32) -> (i128, Option<Price>) {
-        let taker = self.orders.get(slot);
-        let (mut lots, mut first) = (0, None);
-        let mut at = self.accounts.first_open(taker.account, taker.symbol, taker.side.opposite());
-        while at != NIL {
-            let order = self.orders.get(at);
-            if order.place == Place::Book && crosses(taker.side, taker.price, order.price) {
-                lots += i128::from(order.remaining.0);
-                if first.is_none_or(|known| crosses(taker.side, known, order.price)) {
-                    first = Some(order.price);
-                }
-            }
-            at = order.of_account.next;
-        }
-        (lots, first)
     }
 }
 
