@@ -5,7 +5,8 @@
 
 use crate::value::Value;
 use ringbook_wire::message::{
-    Amend, Cancel, CancelAll, Deposit, Message, MessageType, NewOrder, SetAccount, SetAsset, SetSymbol, Withdraw,
+    Amend, BustTrade, Cancel, CancelAll, Deposit, Message, MessageType, NewOrder, SetAccount, SetAsset, SetFees,
+    SetSymbol, Withdraw,
 };
 
 /// The command of a frame as far as rows need it.
@@ -18,6 +19,8 @@ pub(crate) enum Command {
     SetAsset(SetAsset),
     SetSymbol(Box<SetSymbol>),
     SetAccount(SetAccount),
+    SetFees(SetFees),
+    BustTrade(Box<BustTrade>),
     Genesis,
     Other,
 }
@@ -48,6 +51,8 @@ impl Command {
             Some(MessageType::SetAsset) => SetAsset::read(message).map(Self::SetAsset),
             Some(MessageType::SetSymbol) => SetSymbol::read(message).map(|c| Self::SetSymbol(Box::new(c))),
             Some(MessageType::SetAccount) => SetAccount::read(message).map(Self::SetAccount),
+            Some(MessageType::SetFees) => SetFees::read(message).map(Self::SetFees),
+            Some(MessageType::BustTrade) => BustTrade::read(message).map(|c| Self::BustTrade(Box::new(c))),
             Some(MessageType::Genesis) => Some(Self::Genesis),
             _ => None,
         };
@@ -69,6 +74,8 @@ pub(crate) fn message_name(kind: u8) -> Value {
         Some(MessageType::SetAccount) => "SET_ACCOUNT",
         Some(MessageType::SetStatus) => "SET_STATUS",
         Some(MessageType::SetKey) => "SET_KEY",
+        Some(MessageType::SetFees) => "SET_FEES",
+        Some(MessageType::BustTrade) => "BUST_TRADE",
         Some(other) => other.name(),
         None => "",
     })

@@ -13,7 +13,7 @@
 
 use crate::fold::Projector;
 use crate::frame::Position;
-use crate::rows::OrderRow;
+use crate::order_row::OrderRow;
 use crate::schema::{Column, DEAD_LETTERS, Dialect, Kind, ORDERS, Table};
 use crate::sink::{Sink, SinkError, read_position};
 use crate::value::Value;

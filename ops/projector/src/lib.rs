@@ -22,6 +22,7 @@ mod flush;
 mod fold;
 mod frame;
 mod mysql;
+mod order_row;
 mod progress;
 mod rebuild;
 mod rows;

@@ -9,7 +9,7 @@ use crate::flush::{FlushError, Writer};
 use crate::fold::{FoldError, Projector};
 use crate::frame::{FrameSource, Owner, Position, SourceError};
 use crate::progress::Progress;
-use crate::schema::{ASSETS, SYMBOLS};
+use crate::schema::{ASSETS, FEE_SCHEDULES, SYMBOLS};
 use crate::sink::{SetupError, Sink, SinkError, set_up};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -345,7 +345,7 @@ impl Runner<'_> {
 pub fn open_fold(sink: &mut dyn Sink, options: &Options) -> Result<Projector, SetupError> {
     let position: Position = set_up(sink, &options.owner)?;
     let mut fold = Projector::new(position, options.order_cache);
-    for table in [&ASSETS, &SYMBOLS] {
+    for table in [&ASSETS, &SYMBOLS, &FEE_SCHEDULES] {
         let sql = format!("SELECT {} FROM {}", table.column_list(), table.name);
         sink.select(&sql, &[], table.columns, &mut |row| fold.know(table, row))?;
     }
