@@ -1,13 +1,14 @@
 //! What followers may ask of a state: books, balances, open orders, definitions. Never asked of the engine thread.
 
+use crate::accounts::OwnFees;
 use crate::dedupe::Known;
 use crate::engine::Engine;
 use crate::orders::{NIL, Place};
 use crate::pending::Task;
 use ringbook_wire::message::{Amend, Cancel, CancelAll, Continue, Message, NewOrder, SetStatus, SetSymbol, name_of};
 use ringbook_wire::{
-    AccountId, Amount, AssetId, ClientOrderId, KeyId, OrderId, OrderState, OrderType, Price, Qty, Role, SessionId,
-    Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs, TriggerDirection,
+    AccountId, Amount, AssetId, ClientOrderId, KeyId, OrderId, OrderState, OrderType, Price, Qty, Rate, Role,
+    SessionId, Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs, TradeId, TriggerDirection,
 };
 
 /// A wallet.
@@ -19,6 +20,17 @@ pub struct BalanceView {
     pub available: Amount,
     /// Held by open orders.
     pub held: Amount,
+}
+
+/// An account's own rates for the symbols of a fee group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeesView {
+    /// Of which symbols.
+    pub fee_group: u16,
+    /// Taker fee.
+    pub taker: Rate,
+    /// Maker fee; negative is a rebate.
+    pub maker: Rate,
 }
 
 /// An open order.
@@ -151,6 +163,25 @@ impl Engine {
                 .map(|b| BalanceView { asset: b.asset, available: b.available, held: b.held })
                 .collect(),
         )
+    }
+
+    /// An account's own fee rates by fee group; none for an account that does not exist.
+    pub fn account_fees(&self, account: AccountId) -> Vec<FeesView> {
+        let Some(slot) = self.accounts.find(account) else {
+            return Vec::new();
+        };
+        let view = |own: &OwnFees| FeesView { fee_group: own.group, taker: Rate(own.taker), maker: Rate(own.maker) };
+        self.accounts.get(slot).fees.iter().map(view).collect()
+    }
+
+    /// Whether the whole exchange is CANCEL_ONLY.
+    pub fn in_maintenance(&self) -> bool {
+        self.maintenance
+    }
+
+    /// Trades that were taken back, ascending.
+    pub fn busted(&self) -> impl Iterator<Item = TradeId> {
+        self.busted.iter().map(|&trade| TradeId(trade))
     }
 
     /// An account's last adjustment number.

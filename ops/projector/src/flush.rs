@@ -264,7 +264,8 @@ impl Writer {
     }
 }
 
-const JSON: Column = Column { name: "row_json", kind: Kind::Long, null: false, keep: false };
+/// `dead_letters.row_json`.
+pub(crate) const JSON: Column = Column { name: "row_json", kind: Kind::Long, null: false, keep: false };
 
 impl Dead {
     fn new(table: &'static Table, row: &[Value], reason: String) -> Self {

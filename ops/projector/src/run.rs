@@ -5,12 +5,13 @@
 //! 2. It ends by the stop flag, or with an error that trying again would not mend.
 
 use crate::breaker::{Breaker, BreakerState};
-use crate::flush::{FlushError, Writer};
+use crate::flush::{FlushError, JSON, Writer, row_from_json};
 use crate::fold::{FoldError, Projector};
 use crate::frame::{FrameSource, Owner, Position, SourceError};
 use crate::progress::Progress;
 use crate::schema::{ASSETS, FEE_SCHEDULES, SYMBOLS};
 use crate::sink::{SetupError, Sink, SinkError, set_up};
+use crate::value::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -346,8 +347,18 @@ pub fn open_fold(sink: &mut dyn Sink, options: &Options) -> Result<Projector, Se
     let position: Position = set_up(sink, &options.owner)?;
     let mut fold = Projector::new(position, options.order_cache);
     for table in [&ASSETS, &SYMBOLS, &FEE_SCHEDULES] {
+        let mut rows = Vec::new();
         let sql = format!("SELECT {} FROM {}", table.column_list(), table.name);
-        sink.select(&sql, &[], table.columns, &mut |row| fold.know(table, row))?;
+        sink.select(&sql, &[], table.columns, &mut |row| rows.push(row.to_vec()))?;
+        // A row that was refused is known by its letter.
+        let sql = "SELECT row_json FROM dead_letters WHERE table_name = ?";
+        sink.select(sql, &[Value::name(table.name)], &[JSON], &mut |row| {
+            rows.extend(row[0].as_str().and_then(|json| row_from_json(table, json)));
+        })?;
+        // The newest one of a key comes last.
+        let sequence = table.column("sequence").unwrap_or(0);
+        rows.sort_by(|a, b| a[sequence].cmp(&b[sequence]));
+        rows.iter().for_each(|row| fold.know(table, row));
     }
     Ok(fold)
 }

@@ -7,14 +7,20 @@
 //! 1. Every row is compared in every column; what follows from other columns is computed by the database itself.
 //! 2. Sums are formed in `i128` from the rows as read, so they cannot wrap.
 
+mod pack;
+mod state;
+
+pub use state::StateRows;
+
 use crate::fold::{FoldError, Projector, keep_columns};
 use crate::frame::{FrameSource, Position, SourceError};
 use crate::rebuild::Seed;
 use crate::schema::{DATA_TABLES, Table};
 use crate::sink::{Sink, SinkError, exists, read_position};
 use crate::value::Value;
-use ringbook_wire::OrderState;
+use pack::{pack, unpack};
 use rustc_hash::FxHashMap;
+use state::StateView;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -45,15 +51,6 @@ pub enum VerifyError {
         /// The journal's last.
         journal: u64,
     },
-}
-
-/// Balances and open orders of a replayed engine at the database's sequence.
-#[derive(Clone, Debug, Default)]
-pub struct StateRows {
-    /// `(account, asset, available, held)`; wallets that are 0 may be left out.
-    pub balances: Vec<(u32, u32, i64, i64)>,
-    /// `(order, remaining, filled)` of every open order.
-    pub open_orders: Vec<(u64, i64, i64)>,
 }
 
 /// A kind of difference.
@@ -328,140 +325,13 @@ impl Sums {
                     sum(format!("trades symbol {} {column}", get("symbol")), get(column));
                 }
             }
-            _ => {}
-        }
-    }
-}
-
-/// Whether a row of `orders` says that the order is open: a stop order by budget is, with nothing remaining.
-fn is_open(table: &Table, row: &[Value]) -> bool {
-    let status = table.column("status").and_then(|i| row.get(i)).and_then(Value::as_str);
-    OrderState::ALL.iter().any(|state| state.is_open() && Some(state.name()) == status)
-}
-
-/// The database's view of what an engine's state holds.
-#[derive(Default)]
-struct StateView {
-    balances: FxHashMap<(i64, i64), (i64, i64)>,
-    orders: FxHashMap<i64, (i64, i64)>,
-}
-
-impl StateView {
-    fn add(&mut self, table: &Table, row: &[Value]) {
-        let number = |name: &str| table.column(name).and_then(|i| row.get(i)).and_then(Value::as_i64).unwrap_or(0);
-        match table.name {
-            "balances" => {
-                let wallet = (number("available"), number("held"));
-                if wallet != (0, 0) {
-                    self.balances.insert((number("account"), number("asset")), wallet);
+            "busts" => {
+                for column in ["quantity", "value", "buyer_fee", "seller_fee"] {
+                    sum(format!("busts symbol {} {column}", get("symbol")), get(column));
                 }
             }
-            "orders" if is_open(table, row) => {
-                self.orders.insert(number("order_id"), (number("remaining"), number("executed_quantity")));
-            }
+            "fee_schedules" => sum("fee_schedules active".into(), get("active")),
             _ => {}
         }
-    }
-
-    fn compare(mut self, state: &StateRows, out: &mut Report) {
-        for &(account, asset, available, held) in &state.balances {
-            let found = self.balances.remove(&(account.into(), asset.into())).unwrap_or((0, 0));
-            if found != (available, held) {
-                out.add("balances", DifferenceKind::State, format!("{account}/{asset}"), || {
-                    format!("the engine has available {available}, held {held}; the database {}, {}", found.0, found.1)
-                });
-            }
-        }
-        for &(order, remaining, filled) in &state.open_orders {
-            let found = i64::try_from(order).ok().and_then(|id| self.orders.remove(&id));
-            if found != Some((remaining, filled)) {
-                out.add("orders", DifferenceKind::State, order.to_string(), || {
-                    format!("the engine has remaining {remaining}, filled {filled}; the database {found:?}")
-                });
-            }
-        }
-        let mut left: Vec<_> = self.balances.into_iter().collect();
-        left.sort_unstable();
-        for ((account, asset), (available, held)) in left {
-            out.add("balances", DifferenceKind::State, format!("{account}/{asset}"), || {
-                format!("the engine has nothing; the database available {available}, held {held}")
-            });
-        }
-        let mut left: Vec<_> = self.orders.into_iter().collect();
-        left.sort_unstable();
-        for (order, _) in left {
-            out.add("orders", DifferenceKind::State, order.to_string(), || {
-                "open in the database, not in the engine".into()
-            });
-        }
-    }
-}
-
-/// Packs values: tag, then a number of as few bytes as it needs, or a text with its length.
-fn pack(row: &[Value], out: &mut Vec<u8>) {
-    for value in row {
-        match value {
-            Value::Null => out.push(0),
-            Value::Int(v) => {
-                let bytes = v.to_le_bytes();
-                // Trailing bytes that only repeat the sign are left out.
-                let fill = if *v < 0 { 0xff } else { 0 };
-                let length = 8 - bytes.iter().rev().take_while(|&&b| b == fill).count();
-                out.push(if *v < 0 { 32 } else { 16 } + length as u8);
-                out.extend_from_slice(&bytes[..length]);
-            }
-            Value::Big(v) => {
-                out.push(1);
-                out.extend_from_slice(&v.to_le_bytes());
-            }
-            Value::Text(text) => {
-                out.push(2);
-                out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
-                out.extend_from_slice(text.as_bytes());
-            }
-        }
-    }
-}
-
-/// The reverse of [`pack`].
-fn unpack(mut bytes: &[u8]) -> Vec<Value> {
-    let mut out = Vec::new();
-    while let Some((&tag, rest)) = bytes.split_first() {
-        let (value, used) = match tag {
-            1 => (rest.first_chunk().map(|b| Value::Big(u64::from_le_bytes(*b))), 8),
-            2 => {
-                let length = rest.first_chunk().map_or(0, |b| u32::from_le_bytes(*b) as usize);
-                (rest.get(4..4 + length).map(|text| String::from_utf8_lossy(text).into_owned().into()), 4 + length)
-            }
-            16..=24 | 32..=40 => {
-                let length = usize::from(tag & 15);
-                let mut full = [if tag >= 32 { 0xff } else { 0 }; 8];
-                if let Some(part) = rest.get(..length) {
-                    full[..length].copy_from_slice(part);
-                }
-                (Some(Value::Int(i64::from_le_bytes(full))), length)
-            }
-            _ => (Some(Value::Null), 0),
-        };
-        out.push(value.unwrap_or(Value::Null));
-        bytes = rest.get(used..).unwrap_or(&[]);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packed_rows_unpack_to_themselves() {
-        let row: Vec<Value> = [0, 1, -1, 127, 128, 255, 256, -128, -129, -256, i64::MAX, i64::MIN, 1 << 62]
-            .into_iter()
-            .map(Value::Int)
-            .chain([Value::Null, Value::Big(u64::MAX), Value::name(""), Value::name("BTC/USDT"), Value::Null])
-            .collect();
-        let mut packed = Vec::new();
-        pack(&row, &mut packed);
-        assert_eq!(unpack(&packed), row);
     }
 }

@@ -117,6 +117,12 @@ fn verify_finds_every_kind_of_tampering(db: &Db) {
     use DifferenceKind::{Changed, ControlSum, Extra, Missing, State};
     let order = number(sink, "SELECT max(order_id) FROM orders WHERE executed_quantity > 0");
     let open_order = number(sink, "SELECT max(order_id) FROM orders WHERE remaining > 0");
+    let rates = number(sink, "SELECT max(account * 1000 + fee_group) FROM fee_schedules WHERE active = 1");
+    let rates = format!("account = {} AND fee_group = {}", rates / 1_000, rates % 1_000);
+    let removed = number(sink, "SELECT max(account * 1000 + fee_group) FROM fee_schedules WHERE active = 0");
+    let removed = format!("account = {} AND fee_group = {}", removed / 1_000, removed % 1_000);
+    let (is, is_not) = if state.maintenance { ("CANCEL_ONLY", "TRADING") } else { ("TRADING", "CANCEL_ONLY") };
+    let failed = number(sink, "SELECT max(order_id) FROM orders WHERE code = 201");
     let cases: Vec<(String, Vec<DifferenceKind>, String)> = vec![
         ("UPDATE balances SET available = available + 1 WHERE account = 16 AND asset = 1".into(), vec![Changed, ControlSum, State], "UPDATE balances SET available = available - 1 WHERE account = 16 AND asset = 1".into()),
         (format!("UPDATE orders SET executed_quantity = executed_quantity + 1 WHERE order_id = {order}"), vec![Changed, ControlSum], format!("UPDATE orders SET executed_quantity = executed_quantity - 1 WHERE order_id = {order}")),
@@ -126,7 +132,14 @@ fn verify_finds_every_kind_of_tampering(db: &Db) {
         ("INSERT INTO balances (account, asset, available, held, sequence, updated_ns) VALUES (999, 1, 5, 0, 1, 1)".into(), vec![Extra, ControlSum, State], "DELETE FROM balances WHERE account = 999".into()),
         ("UPDATE assets SET name = 'DOGE' WHERE asset = 3".into(), vec![Changed], "UPDATE assets SET name = 'ETH' WHERE asset = 3".into()),
         ("UPDATE accounts SET stp_group = 1 WHERE account = 18".into(), vec![Changed], "UPDATE accounts SET stp_group = 0 WHERE account = 18".into()),
+        (format!("UPDATE fee_schedules SET taker = taker + 1 WHERE {rates}"), vec![Changed, State], format!("UPDATE fee_schedules SET taker = taker - 1 WHERE {rates}")),
+        (format!("UPDATE fee_schedules SET active = 1 WHERE {removed}"), vec![Changed, ControlSum, State], format!("UPDATE fee_schedules SET active = 0 WHERE {removed}")),
+        (format!("UPDATE exchange SET status = '{is_not}'"), vec![Changed, State], format!("UPDATE exchange SET status = '{is}'")),
+        ("INSERT INTO busts (trade_id, day, symbol, price, quantity, buyer, seller, buy_order, sell_order, buyer_fee, seller_fee, sequence, time_ns) VALUES (999999, 20261123, 1, 1, 1, 16, 17, 1, 2, 0, 0, 1, 1)".into(), vec![Extra, ControlSum, State], "DELETE FROM busts WHERE trade_id = 999999".into()),
+        (format!("UPDATE orders SET code = 203 WHERE order_id = {failed}"), vec![Changed], format!("UPDATE orders SET code = 201 WHERE order_id = {failed}")),
         ("UPDATE transfers SET reference = reference - 1 WHERE sequence = 9".into(), vec![Changed], String::new()),
+        ("DELETE FROM busts WHERE trade_id = (SELECT t FROM (SELECT min(trade_id) AS t FROM busts) x)".into(), vec![Missing, ControlSum, State], String::new()),
+        ("DELETE FROM exchange".into(), vec![Missing, ControlSum, State], String::new()),
         ("DELETE FROM trades WHERE trade_id = 7".into(), vec![Missing, ControlSum], String::new()),
         (format!("DELETE FROM orders WHERE order_id = {open_order}"), vec![Missing, ControlSum, State], String::new()),
         ("DELETE FROM rejections WHERE sequence = (SELECT s FROM (SELECT min(sequence) AS s FROM rejections) x)".into(), vec![Missing, ControlSum], String::new()),
@@ -151,8 +164,14 @@ fn verify_finds_every_kind_of_tampering(db: &Db) {
     let mut other = state;
     other.balances[0].2 += 1;
     other.open_orders.push((123_456, 1, 0));
+    other.fees.push((18, 99, 1, 1));
+    other.busted.push(123_456);
     let found = check(sink, Some(other));
-    assert!(found.first.iter().filter(|d| d.kind == State).count() >= 2, "{:?}", found.first);
+    for (table, key) in [("orders", "123456"), ("fee_schedules", "18/99"), ("busts", "123456")] {
+        let told = |d: &&ringbook_projector::Difference| d.kind == State && d.table == table && d.key == key;
+        assert!(found.first.iter().any(|d| told(&d)), "{table}: {:?}", found.first);
+    }
+    assert!(found.first.iter().any(|d| d.kind == State && d.table == "balances"), "{:?}", found.first);
 }
 both!(verify_finds_every_kind_of_tampering);
 
@@ -180,7 +199,7 @@ fn foreign_and_other_tables_are_not_touched(db: &Db) {
     );
     assert!(matches!(refused, Err(RunError::Setup(SetupError::OtherJournal { .. }))), "{refused:?}");
     let shown = status(sink.as_mut()).unwrap();
-    assert_eq!((shown.position.unwrap().shard, shown.dead_letters, shown.rows.len()), (3, 0, 8));
+    assert_eq!((shown.position.unwrap().shard, shown.dead_letters, shown.rows.len()), (3, 0, 11));
     // Idempotent, also when it was cut off before the version was written.
     sink.define("DELETE FROM schema_version").unwrap();
     sink.define("DROP VIEW v_trades").unwrap();

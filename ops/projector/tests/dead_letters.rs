@@ -83,6 +83,24 @@ fn refused_orders_keep_their_state(db: &Db) {
 }
 both!(refused_orders_keep_their_state);
 
+/// Rates whose row is refused: a restart knows them by their letter, so that a removal finds what it removes.
+fn refused_rates_keep_their_state(db: &Db) {
+    let frames = World::frames(24, 900);
+    let mut sink = db.sink();
+    drop(common::fold(sink.as_mut()));
+    poison(sink.as_mut(), "fee_schedules", "NEW.account <> 18");
+    for end in [200, 350, 500, 650] {
+        project(sink.as_mut(), &frames[..end], 30, &options()).unwrap();
+    }
+    assert!(number(sink.as_mut(), "SELECT count(*) FROM dead_letters WHERE table_name = 'fee_schedules'") > 3);
+    heal(sink.as_mut());
+    project(sink.as_mut(), &frames, 30, &options()).unwrap();
+    let done = requeue(sink.as_mut(), &Owner::default()).unwrap();
+    assert!(done.written > 0 && done.refused == 0, "{done:?}");
+    assert_same(&dump(sink.as_mut()), &expected(&frames), "healed");
+}
+both!(refused_rates_keep_their_state);
+
 /// A row that somebody removed is told, not made up.
 fn a_removed_order_is_a_dead_letter(db: &Db) {
     let frames = World::frames(23, 500);

@@ -27,6 +27,49 @@ fn folded_rows_are_the_naive_rows(db: &Db) {
 }
 both!(folded_rows_are_the_naive_rows);
 
+/// The journals of these tests have what the tables are for.
+fn rows_of_every_kind_are_there(db: &Db) {
+    let frames = World::frames(7, 900);
+    let mut sink = db.sink();
+    project(sink.as_mut(), &frames, 100, &options()).unwrap();
+    for (what, sql) in [
+        ("active rates", "SELECT count(*) FROM fee_schedules WHERE active = 1"),
+        (
+            "removed rates",
+            "SELECT count(*) FROM fee_schedules WHERE active = 0 AND taker <> 0 AND updated_at > created_at",
+        ),
+        ("busts", "SELECT count(*) FROM busts WHERE value > 0 AND created_at > '2026-11-22'"),
+        ("status", "SELECT count(*) FROM exchange WHERE id = 0 AND sequence > 1 AND updated_at > '2026-11-22'"),
+        ("waiting stops", "SELECT count(*) FROM orders WHERE status = 'UNTRIGGERED'"),
+        ("failed stops", "SELECT count(*) FROM orders WHERE reason = 'TRIGGER_FAILED' AND code > 0 AND code_name > ''"),
+        ("shown codes", "SELECT count(*) FROM v_orders WHERE code_name IN ('PRICE_BAND', 'NOTIONAL')"),
+        (
+            "refused busts",
+            "SELECT count(*) FROM rejections WHERE message = 'BUST_TRADE' AND code_name = 'BAD_TRADE' AND symbol = 2 AND price = -7 AND quantity = 9",
+        ),
+        ("refused rates", "SELECT count(*) FROM rejections WHERE message = 'SET_FEES' AND account > 15"),
+    ] {
+        assert!(number(sink.as_mut(), sql) > 0, "no {what}");
+    }
+    for (what, sql) in [
+        ("codes of other orders", "SELECT count(*) FROM orders WHERE code IS NOT NULL AND reason <> 'TRIGGER_FAILED'"),
+        ("failed stops without a code", "SELECT count(*) FROM orders WHERE code IS NULL AND reason = 'TRIGGER_FAILED'"),
+        ("symbols of no number", "SELECT count(*) FROM symbols WHERE symbol = 0"),
+        ("busts without a trade", "SELECT count(*) FROM busts WHERE trade_id NOT IN (SELECT trade_id FROM trades)"),
+        (
+            "busts unlike their trade",
+            "SELECT count(*) FROM busts b JOIN v_trades t ON t.trade_id = b.trade_id WHERE t.busted <> 1 OR t.buy_account <> b.buyer OR t.sell_account <> b.seller OR t.buy_order <> b.buy_order OR t.sell_order <> b.sell_order",
+        ),
+        ("busts that stand", "SELECT count(*) FROM trades_standing WHERE trade_id IN (SELECT trade_id FROM busts)"),
+    ] {
+        assert_eq!(number(sink.as_mut(), sql), 0, "{what}");
+    }
+    let mut count = |sql: &str| number(sink.as_mut(), &format!("SELECT count(*) FROM {sql}"));
+    assert_eq!(count("trades_standing") + count("busts"), count("trades"));
+    assert_eq!(count("v_trades WHERE busted = 1 AND busted_at IS NOT NULL"), count("busts"));
+}
+both!(rows_of_every_kind_are_there);
+
 /// Restarts forget the cache of open orders; a tiny cache forgets them all the time.
 fn forgotten_orders_are_read_again(db: &Db) {
     let frames = World::frames(5, 600);
@@ -91,10 +134,10 @@ fn views_show_decimals_and_times(db: &Db) {
     if let Db::MySql { .. } = db {
         let partitions = number(
             sink,
-            "SELECT count(*) FROM information_schema.partitions WHERE table_schema = DATABASE() AND table_name = 'trades'",
+            "SELECT count(*) FROM information_schema.partitions WHERE table_schema = DATABASE() AND table_name IN ('trades', 'busts')",
         );
-        let days = number(sink, "SELECT count(DISTINCT day) FROM trades");
-        assert_eq!(partitions, days + 1, "one partition a day and the last");
+        let days = ["trades", "busts"].map(|t| number(sink, &format!("SELECT count(DISTINCT day) FROM {t}")));
+        assert_eq!(partitions, days[0] + 1 + days[1] + 1, "one partition a day and the last");
     }
 }
 both!(views_show_decimals_and_times);

@@ -275,19 +275,23 @@ fn rebuild(args: &TargetArgs) -> Result<ExitCode, String> {
     Ok(verdict(rebuilt.dead_letters == 0))
 }
 
-/// Balances and open orders of the replayed state.
+/// What the rows are held against: the replayed state.
 fn state_rows(folder: &Folder, sequence: u64) -> Option<StateRows> {
     let state = state_at(folder, Some(sequence), &mut |_, _| {})
         .map_err(|error| eprintln!("ringbook: the state at {sequence} cannot be replayed: {error}"))
         .ok()?;
     let engine = state.engine;
-    let mut rows = StateRows::default();
+    let busted = engine.busted().map(|trade| trade.0).collect();
+    let mut rows = StateRows { maintenance: engine.in_maintenance(), busted, ..StateRows::default() };
     for account in engine.account_ids() {
         for b in engine.balances(account).unwrap_or_default() {
             rows.balances.push((account.0, b.asset.0, b.available.0, b.held.0));
         }
         for order in engine.open_orders(account) {
             rows.open_orders.push((order.order.0, order.remaining.0, order.filled.0));
+        }
+        for own in engine.account_fees(account) {
+            rows.fees.push((account.0, own.fee_group.into(), own.taker.0, own.maker.0));
         }
     }
     Some(rows)

@@ -48,14 +48,16 @@ pub fn statements(frame: &OwnedFrame) -> Vec<Statement> {
             Event::Config(_) => config(header.kind, message, seq, ns, &mut out),
             Event::Accepted(e) => {
                 let c = NewOrder::read(message).unwrap();
-                out.push(insert("INSERT", "orders", "order_id, account, symbol, client_id, side, type, time_in_force, stp, post_only, cancel_on_disconnect, price, protection, budget, trigger_price, trigger_direction, display, expire_ns, quantity, executed_quantity, remaining, prevented, cut, unfilled, cost, fee, status, reason, sent_ns, created_sequence, created_ns, sequence, updated_ns", vec![
+                let stop = c.trigger.0 != 0;
+                out.push(insert("INSERT", "orders", "order_id, account, symbol, client_id, side, type, time_in_force, stp, post_only, cancel_on_disconnect, price, protection, budget, trigger_price, trigger_direction, display, expire_ns, quantity, executed_quantity, remaining, prevented, cut, unfilled, cost, fee, status, reason, code, code_name, sent_ns, created_sequence, created_ns, sequence, updated_ns", vec![
                     v(e.order.0), v(c.account.0), v(c.symbol.0), v(u128::from(c.client_id).to_string()),
-                    n(if c.side == 1 { "BUY" } else { "SELL" }), n(if c.order_type == 1 { "LIMIT" } else { "MARKET" }),
+                    n(if c.side == 1 { "BUY" } else { "SELL" }), n(["", "LIMIT", "MARKET", "STOP_LIMIT"][usize::from(c.order_type)]),
                     n(["", "GTC", "GTD", "IOC", "FOK"][usize::from(c.time_in_force)]), n("CANCEL_MAKER"),
                     v(c.flags & 1 != 0), v(c.flags & 8 != 0), if c.price.0 == 0 { Value::Null } else { v(c.price.0) },
                     if c.price.0 == 0 { v(e.price.0) } else { Value::Null },
-                    Value::Null, Value::Null, Value::Null, Value::Null, Value::Null,
-                    v(c.quantity.0), v(0i64), v(c.quantity.0), v(0i64), v(0i64), v(0i64), v(0i64), v(0i64), n("NEW"), Value::Null,
+                    Value::Null, if stop { v(c.trigger.0) } else { Value::Null },
+                    some(stop.then_some(if c.trigger_direction == 1 { "RISES_TO" } else { "FALLS_TO" })), Value::Null, Value::Null,
+                    v(c.quantity.0), v(0i64), v(c.quantity.0), v(0i64), v(0i64), v(0i64), v(0i64), v(0i64), n(if stop { "UNTRIGGERED" } else { "NEW" }), Value::Null, Value::Null, Value::Null,
                     v(c.send_time.0), v(seq), v(ns), v(seq), v(ns),
                 ]));
             }
@@ -81,6 +83,18 @@ pub fn statements(frame: &OwnedFrame) -> Vec<Statement> {
                 "UPDATE orders SET price = ?, quantity = ?, remaining = ?, cut = ?, sequence = ?, updated_ns = ? WHERE order_id = ?".into(),
                 vec![v(e.price.0), v(e.quantity.0), v(e.remaining.0), v(e.cut.0), v(seq), v(ns), v(e.order.0)],
             )),
+            Event::Triggered(e) => out.push((
+                "UPDATE orders SET status = 'NEW', sequence = ?, updated_ns = ? WHERE order_id = ?".into(),
+                vec![v(seq), v(ns), v(e.order.0)],
+            )),
+            Event::Expired(e) if e.header.a == EndReason::TriggerFailed.code() => out.push((
+                "UPDATE orders SET code = ?, code_name = ? WHERE order_id = ?".into(),
+                vec![v(u32::from(e.code)), n(RejectCode::from_code(e.code).unwrap().name()), v(e.order.0)],
+            )),
+            Event::Busted(e) => out.push(insert("INSERT", "busts", "trade_id, day, symbol, price, quantity, value, buyer, seller, buy_order, sell_order, buyer_fee, seller_fee, sequence, time_ns", vec![
+                v(e.trade.0), v(day(frame.time_ns)), v(e.header.subject), v(e.price.0), v(e.quantity.0), v(e.price.0 * e.quantity.0 * 10),
+                v(e.buyer.0), v(e.seller.0), v(e.buy_order.0), v(e.sell_order.0), v(e.buyer_fee.0), v(e.seller_fee.0), v(seq), v(ns),
+            ])),
             Event::Done(e) => out.push((
                 "UPDATE orders SET status = ?, reason = ?, unfilled = ?, remaining = 0, sequence = ?, updated_ns = ? WHERE order_id = ?".into(),
                 vec![
@@ -91,6 +105,10 @@ pub fn statements(frame: &OwnedFrame) -> Vec<Statement> {
             Event::Balance(e) => out.push(insert("REPLACE", "balances", "account, asset, available, held, sequence, updated_ns", vec![
                 v(e.header.subject), v(e.asset.0), v(e.available.0), v(e.held.0), v(seq), v(ns),
             ])),
+            Event::Status(e) if e.header.subject == 0 => out.push((
+                "UPDATE exchange SET status = ?, sequence = ?, updated_ns = ? WHERE id = 0".into(),
+                vec![n(if e.header.a == SymbolStatus::Trading.code() { "TRADING" } else { "CANCEL_ONLY" }), v(seq), v(ns)],
+            )),
             Event::Status(e) => out.push((
                 "UPDATE symbols SET status = ?, sequence = ?, updated_ns = ? WHERE symbol = ?".into(),
                 vec![n(SymbolStatus::from_code(e.header.a).unwrap().name()), v(seq), v(ns), v(e.header.subject)],
@@ -107,12 +125,13 @@ pub fn statements(frame: &OwnedFrame) -> Vec<Statement> {
             Event::Rejected(e) => {
                 let mut row = vec![v(seq), v(day(frame.time_ns)), v(e.header.subject)];
                 let name = RejectCode::from_code(e.code).unwrap().name();
-                let kind = match header.kind { 64 => "NEW_ORDER", 65 => "CANCEL", 81 => "SET_SYMBOL", _ => unreachable!() };
+                let kind = match header.kind { 64 => "NEW_ORDER", 65 => "CANCEL", 81 => "SET_SYMBOL", 85 => "SET_FEES", 86 => "BUST_TRADE", _ => unreachable!() };
                 row.extend([n(kind), v(u32::from(e.code)), n(name), v(u128::from(e.client_id).to_string())]);
                 let nothing = || Value::Null;
                 row.extend(match header.kind {
                     64 => { let c = NewOrder::read(message).unwrap(); [nothing(), v(c.symbol.0), nothing(), n("LIMIT"), v(c.price.0), v(c.quantity.0)] }
                     65 => [v(Cancel::read(message).unwrap().order.0), nothing(), nothing(), nothing(), nothing(), nothing()],
+                    86 => { let c = BustTrade::read(message).unwrap(); [nothing(), v(c.symbol.0), nothing(), nothing(), v(c.price.0), v(c.quantity.0)] }
                     _ => [const { Value::Null }; 6],
                 });
                 row.push(v(ns));
@@ -140,6 +159,8 @@ fn config(kind: u8, message: &[u8], seq: i64, ns: i64, out: &mut Vec<Statement>)
     let stamps = || [v(seq), v(ns), v(seq), v(ns)];
     match kind {
         112 => {
+            let row = vec![v(0i64), n("TRADING"), v(seq), v(ns)];
+            out.push(insert("INSERT", "exchange", "id, status, sequence, updated_ns", row));
             for (id, name) in [(1u32, "FEES"), (2, "INSURANCE"), (3, "ROUNDING"), (4, "EXTERNAL")] {
                 let mut row = vec![v(id), n("SYSTEM"), n(name), v(0u32), v(false)];
                 row.extend(stamps());
@@ -207,6 +228,29 @@ fn config(kind: u8, message: &[u8], seq: i64, ns: i64, out: &mut Vec<Statement>)
             ];
             row.extend(stamps());
             out.push(insert("INSERT", "symbols", "symbol, name, base, quote, kind, status, fee_model, fee_group, base_lot, quote_per_tick_lot, tick_size, tick_mantissa, tick_places, lot_size, min_price, max_price, min_quantity, max_quantity, max_market_quantity, min_notional, max_notional, band, slip, taker, maker, max_open_orders, max_trigger_orders, stp, created_sequence, created_ns, sequence, updated_ns", row));
+        }
+        85 => {
+            let c = SetFees::read(message).unwrap();
+            let key = || [v(c.account.0), v(u32::from(c.fee_group))];
+            let (mut set, mut values) = (String::from("active = 0"), Vec::new());
+            if c.removed == 0 {
+                set = "active = 1, taker = ?, maker = ?".into();
+                values = vec![v(c.taker.0), v(c.maker.0)];
+            }
+            values.extend([v(seq), v(ns)]);
+            values.extend(key());
+            let sql = format!(
+                "UPDATE fee_schedules SET {set}, sequence = ?, updated_ns = ? WHERE account = ? AND fee_group = ?"
+            );
+            out.push((sql, values));
+            if c.removed == 0 {
+                let mut row = key().to_vec();
+                row.extend([v(c.taker.0), v(c.maker.0), v(true)]);
+                row.extend(stamps());
+                row.extend(key());
+                let sql = "INSERT INTO fee_schedules (account, fee_group, taker, maker, active, created_sequence, created_ns, sequence, updated_ns) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? FROM (SELECT 1 AS one) x WHERE NOT EXISTS (SELECT 1 FROM fee_schedules WHERE account = ? AND fee_group = ?)";
+                out.push((sql.into(), row));
+            }
         }
         82 => {
             let c = SetAccount::read(message).unwrap();
