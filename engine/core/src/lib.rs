@@ -46,5 +46,5 @@ mod table;
 
 pub use engine::{Engine, Fault, MIN_EVENT_BYTES, Pending, RULES_VERSION};
 pub use pending::Continuation;
-pub use query::{BalanceView, KeyView, OrderView, SymbolView};
+pub use query::{BalanceView, FeesView, KeyView, OrderView, SymbolView};
 pub use restore::RestoreError;
