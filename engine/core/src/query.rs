@@ -230,6 +230,7 @@ impl Engine {
 
     pub(crate) fn order_view(&self, slot: u32) -> OrderView {
         let order = self.orders.get(slot);
+        let waits = matches!(order.place, Place::Waiting | Place::Fired);
         OrderView {
             order: order.id,
             account: self.accounts.get(order.account).id,
@@ -251,8 +252,8 @@ impl Engine {
             fee: order.fee,
             hold: order.hold,
             send_time: order.send_time,
-            trigger: if order.place == Place::Waiting { order.trigger } else { Price::ZERO },
-            direction: order.direction.filter(|_| order.place == Place::Waiting),
+            trigger: if waits { order.trigger } else { Price::ZERO },
+            direction: order.direction.filter(|_| waits),
             display: order.display,
             expire_at: order.expire_at,
         }
