@@ -5,34 +5,43 @@
 //!  other threads:  sync, prepare, seal                                          not counted
 //! ```
 //!
-//! Invariants checked: after [`WARM_UP`] commands (new orders, cancels, amendments, IOC, market, mass cancels, money,
-//! over some accounts, symbols and prices) the next [`COUNTED`] of the same mix allocate, grow and free nothing on the
-//! thread that submits and executes. Roll-overs of segments and CONTINUEs are among them.
+//! Invariants checked: after [`WARM_UP`] commands (orders of all types and times in force, by lots and by budget, icebergs,
+//! stop orders and their cascades, expiries with commands and by TICK, cancels, amendments of them all, mass cancels,
+//! money, over some accounts, sessions, symbols and prices) the next [`COUNTED`] of the same mix allocate, grow and free
+//! nothing on the thread that submits and executes. Roll-overs of segments and CONTINUEs are among them; the journal's
+//! frames are read afterwards to see that everything else was, too.
+//!
+//! Not in the mix: the uncross, which comes with an operator's command and allocates (three lists of levels).
 //!
 //! `RINGBOOK_TRACE=1` prints where the first allocations happen.
 
 use ringbook_core::{Engine, MIN_EVENT_BYTES};
-use ringbook_event::Origin;
-use ringbook_journal::{Journal, NoStreams, Options, RealStorage};
+use ringbook_event::{Event, Origin, events, split_command};
+use ringbook_journal::{Journal, NoStreams, Options, Reader, RealStorage, Sequence};
 use ringbook_oracle::generate::Random;
 use ringbook_oracle::scenario::spot;
 use ringbook_pipeline::{Agent, EngineAgent, EngineClock, InFlight, Input, Stamps, SubmitError, input_ring, mono_ns};
 use ringbook_wire::message::{
-    Amend, Cancel, CancelAll, Deposit, Genesis, Message, NewOrder, SessionDown, SetAccount, SetAsset, SetKey,
-    SetSymbol, Tick, name_field,
+    Amend, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder, SessionDown, SetAccount, SetAsset,
+    SetKey, SetSymbol, Tick, name_field,
 };
 use ringbook_wire::{
-    AccountId, Amount, AssetId, ClientOrderId, KeyId, OrderType, Price, Qty, Role, SessionId, Side, SymbolId,
-    TimeInForce, TimestampNs, order_flags,
+    AccountId, Amount, AssetId, ClientOrderId, EndReason, KeyId, OrderType, Price, Qty, Role, SessionId, Side,
+    SymbolId, TimeInForce, TimestampNs, TriggerDirection, TriggerSource, order_flags,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use zerocopy::IntoBytes;
 
 /// Commands before counting begins.
 const WARM_UP: u64 = 200_000;
+/// How many of the latest orders cancels and amendments name.
+const RECENT: u64 = 3_000;
+/// Sessions of the key, all of them with flagged orders.
+const SESSIONS: u64 = 40;
 /// Commands that may not allocate.
 const COUNTED: u64 = 100_000;
 /// Customers, from [`FIRST`].
@@ -40,6 +49,8 @@ const ACCOUNTS: u32 = 40;
 const FIRST: u32 = 100;
 const SYMBOLS: u32 = 3;
 const KEY: KeyId = KeyId(1);
+/// Around which prices lie.
+const MIDDLE: i64 = 10_000;
 
 struct Counting;
 
@@ -95,6 +106,8 @@ struct Hot {
     /// Client ids given so far.
     orders: u64,
     adjustments: [u64; ACCOUNTS as usize],
+    /// Accounts of the latest client ids, by id modulo [`RECENT`].
+    owners: Vec<AccountId>,
 }
 
 impl Hot {
@@ -125,7 +138,7 @@ impl Hot {
             self.send(internal, &SetAsset { asset: AssetId(asset), scale: 8, name, ..SetAsset::new(0) });
         }
         for symbol in 1..=SYMBOLS {
-            let symbol = SetSymbol { max_open_orders: 200, ..spot(symbol) };
+            let symbol = SetSymbol { max_open_orders: 200, max_trigger_orders: 60, ..spot(symbol) };
             self.send(internal, &symbol);
         }
         let role = Role::Trade.code();
@@ -150,6 +163,7 @@ impl Hot {
 
     fn order(&mut self, account: AccountId, symbol: SymbolId) -> NewOrder {
         self.orders += 1;
+        self.owners[(self.orders % RECENT) as usize] = account;
         let side = self.random.pick(&[Side::Buy, Side::Sell]);
         // Mostly beside the middle, sometimes through it, now and then far away: levels come and go.
         let distance = match self.random.below(20) {
@@ -157,7 +171,7 @@ impl Hot {
             3..19 => self.random.between(1, 60),
             _ => self.random.between(1, 3_000),
         };
-        let price = if side == Side::Buy { 10_000 - distance } else { 10_000 + distance };
+        let price = if side == Side::Buy { MIDDLE - distance } else { MIDDLE + distance };
         NewOrder {
             client_id: ClientOrderId([self.orders, 0]),
             account,
@@ -174,74 +188,138 @@ impl Hot {
         }
     }
 
+    /// An iceberg, an order that expires, or both.
+    fn advanced(&mut self, order: NewOrder) -> NewOrder {
+        let kind = self.random.below(3);
+        let display = if kind != 1 { Qty((order.quantity.0 / 5).max(1)) } else { Qty(0) };
+        if kind == 0 {
+            return NewOrder { display, ..order };
+        }
+        // Several share an expiry, so that now and then a TICK must go first.
+        let soon = self.agent.engine().time().0 + self.random.pick(&[300_000, 5_000_000, 100_000_000]);
+        let expire_at = TimestampNs(soon - soon % 200_000 + 200_000);
+        NewOrder { display, time_in_force: TimeInForce::Gtd.code(), expire_at, ..order }
+    }
+
+    /// A market order by lots or, if it may, for a budget.
+    fn market(&mut self, order: NewOrder, lots_only: bool) -> NewOrder {
+        let (order_type, time_in_force) = (OrderType::Market.code(), TimeInForce::Ioc.code());
+        let order = NewOrder { order_type, time_in_force, price: Price(0), flags: 0, ..order };
+        if lots_only {
+            return order;
+        }
+        let budget = Amount(self.random.between(50_000, 3_000_000));
+        NewOrder { side: Side::Buy.code(), quantity: Qty(0), budget, ..order }
+    }
+
+    /// The order as a stop order with a trigger near the middle.
+    fn stop(&mut self, order: NewOrder) -> NewOrder {
+        let distance = self.random.between(-5, 40);
+        let rises = self.random.chance(1, 2);
+        let (direction, trigger) = match rises {
+            true => (TriggerDirection::RisesTo, MIDDLE + distance),
+            false => (TriggerDirection::FallsTo, MIDDLE - distance),
+        };
+        let order_type =
+            if order.order_type == OrderType::Limit.code() { OrderType::StopLimit } else { OrderType::StopMarket };
+        NewOrder {
+            order_type: order_type.code(),
+            trigger: Price(trigger),
+            trigger_direction: direction.code(),
+            trigger_source: TriggerSource::Last.code(),
+            ..order
+        }
+    }
+
+    /// A NEW_ORDER of the mix.
+    fn any_order(&mut self, account: AccountId, symbol: SymbolId) -> NewOrder {
+        let order = self.order(account, symbol);
+        match self.random.below(100) {
+            0..40 => order,
+            40..55 => self.advanced(order),
+            55..65 => {
+                let time_in_force = self.random.pick(&[TimeInForce::Ioc, TimeInForce::Fok]).code();
+                NewOrder { time_in_force, flags: 0, ..order }
+            }
+            65..70 => self.market(order, true),
+            70..75 => self.market(order, false),
+            75..85 => self.stop(order),
+            85..90 => {
+                let order = self.advanced(order);
+                self.stop(order)
+            }
+            90..95 => {
+                let order = self.market(NewOrder { side: Side::Sell.code(), ..order }, true);
+                self.stop(order)
+            }
+            95..99 => {
+                let order = self.market(order, false);
+                self.stop(order)
+            }
+            // Nonsense, refused.
+            _ => NewOrder { quantity: Qty(0), ..order },
+        }
+    }
+
     /// One command of the mix.
     fn any(&mut self) {
         let account = AccountId(FIRST + self.random.below(u64::from(ACCOUNTS)) as u32);
         let symbol = SymbolId(1 + self.random.below(u64::from(SYMBOLS)) as u32);
-        let session = SessionId::new(KEY, 1 + self.random.below(4) as u32);
+        let session = SessionId::new(KEY, 1 + self.random.below(SESSIONS) as u32);
         let origin = Origin::session(session);
-        // One of the latest client ids; its account may be another, then the order is not known.
-        let back = self.random.below(self.orders.min(3_000)) + 1;
-        let client_id = ClientOrderId([self.orders + 1 - back, 0]);
+        // One of the latest orders, ended or not; now and then of another account, where it is not known.
+        let number = self.orders - self.random.below(self.orders.min(RECENT));
+        let client_id = ClientOrderId([number, 0]);
+        let owner = if self.random.chance(1, 20) { account } else { self.owners[(number % RECENT) as usize] };
         match self.random.below(1_000) {
-            0..480 => {
-                let order = self.order(account, symbol);
+            0..600 => {
+                let order = self.any_order(account, symbol);
                 self.send(origin, &order);
             }
-            480..560 => {
-                let time_in_force = self.random.pick(&[TimeInForce::Ioc, TimeInForce::Fok]).code();
-                let order = NewOrder { time_in_force, flags: 0, ..self.order(account, symbol) };
-                self.send(origin, &order);
-            }
-            560..600 => {
-                let (order_type, time_in_force) = (OrderType::Market.code(), TimeInForce::Ioc.code());
-                let price = Price(0);
-                let order = NewOrder { order_type, time_in_force, price, flags: 0, ..self.order(account, symbol) };
-                self.send(origin, &order);
-            }
-            // Cancels and amendments go to all accounts, so that most find their order.
-            600..720 => {
-                for account in FIRST..FIRST + ACCOUNTS {
-                    let account = AccountId(account);
-                    self.send(origin, &Cancel { account, client_id, ..Cancel::new(7) });
+            600..740 => self.send(origin, &Cancel { account: owner, client_id, ..Cancel::new(7) }),
+            740..900 => {
+                // Of a waiting order or of another; what it lacks is refused.
+                let mut amend = Amend { account: owner, client_id, ..Amend::new(8) };
+                match self.random.below(4) {
+                    0 => amend.price = Price(MIDDLE + self.random.between(-80, 80)),
+                    1 => amend.quantity = Qty(self.random.between(1, 60)),
+                    2 => amend.trigger = Price(MIDDLE + self.random.between(-40, 40)),
+                    _ => {
+                        amend.price = Price(MIDDLE + self.random.between(-80, 80));
+                        amend.quantity = Qty(self.random.between(1, 60));
+                    }
                 }
+                self.send(origin, &amend);
             }
-            720..800 => {
-                let price = Price(10_000 + self.random.between(-80, 80));
-                let quantity = Qty(self.random.between(1, 60));
-                for account in FIRST..FIRST + ACCOUNTS {
-                    let account = AccountId(account);
-                    self.send(origin, &Amend { account, client_id, price, quantity, ..Amend::new(8) });
-                }
+            900..905 => {
+                let (side, symbol) = (self.random.below(3) as u8, self.random.pick(&[symbol, SymbolId(0)]));
+                self.send(origin, &CancelAll { account, symbol, side, ..CancelAll::new(9) });
             }
-            800..804 => self.send(origin, &CancelAll { account, ..CancelAll::new(9) }),
-            804..806 => {
+            905..910 => {
                 self.send(Origin::INTERNAL, &SessionDown { session, ..SessionDown::new(0) });
             }
-            806..850 => {
+            910..950 => {
                 let asset = 1 + self.random.below(2) as u32;
                 self.deposit(account.0, asset, 1_000);
             }
-            850..870 => self.send(Origin::INTERNAL, &Tick::new(0)),
-            // Nonsense, refused.
-            _ => {
-                let order = NewOrder { quantity: Qty(0), ..self.order(account, symbol) };
-                self.send(origin, &order);
-            }
+            _ => self.send(Origin::INTERNAL, &Tick::new(0)),
         }
     }
 
-    /// Takes the memory pools (orders, levels, nodes of the ladders) beyond anything that the mix needs: they grow at a
-    /// new high-water mark, and keep what they have.
+    /// Takes the memory pools (orders, levels, nodes of the ladders, expiries, fired stop orders) beyond anything that the
+    /// mix needs: they grow at a new high-water mark, and keep what they have.
     fn stretch(&mut self) {
         let origin = Origin::session(SessionId::new(KEY, 1));
-        for (account, symbol) in (FIRST..FIRST + ACCOUNTS).flat_map(|a| (1..=SYMBOLS).map(move |s| (a, s))) {
+        let everyone = || (FIRST..FIRST + ACCOUNTS).flat_map(|a| (1..=SYMBOLS).map(move |s| (a, s)));
+        let far = TimestampNs(self.agent.engine().time().0 + 3_600_000_000_000);
+        let time_in_force = TimeInForce::Gtd.code();
+        for (account, symbol) in everyone() {
             for step in 1..=50 {
                 let distance = step * 64 + i64::from(account - FIRST);
-                for (side, price) in [(Side::Buy, 10_000 - distance), (Side::Sell, 10_000 + distance)] {
+                for (side, price) in [(Side::Buy, MIDDLE - distance), (Side::Sell, MIDDLE + distance)] {
                     let order = self.order(AccountId(account), SymbolId(symbol));
-                    let (side, price) = (side.code(), Price(price));
-                    self.send(origin, &NewOrder { side, price, quantity: Qty(1), ..order });
+                    let (side, price, quantity) = (side.code(), Price(price), Qty(1));
+                    self.send(origin, &NewOrder { side, price, quantity, time_in_force, expire_at: far, ..order });
                 }
             }
         }
@@ -249,6 +327,31 @@ impl Hot {
         assert!(self.agent.engine().open_order_count() > 10_000);
         for account in FIRST..FIRST + ACCOUNTS {
             self.send(origin, &CancelAll { account: AccountId(account), ..CancelAll::new(0) });
+        }
+        self.drain();
+        // Stop orders on many levels, which then fire all at once and find nothing.
+        for (account, symbol) in everyone() {
+            for step in 1..=25 {
+                let distance = step * 64 + i64::from(account - FIRST);
+                let both =
+                    [(TriggerDirection::RisesTo, MIDDLE + distance), (TriggerDirection::FallsTo, MIDDLE - distance)];
+                for (direction, trigger) in both {
+                    let order = self.order(AccountId(account), SymbolId(symbol));
+                    let (time_in_force, flags) = (TimeInForce::Ioc.code(), 0);
+                    let order = self.stop(NewOrder { time_in_force, flags, ..order });
+                    let (trigger, trigger_direction) = (Price(trigger), direction.code());
+                    self.send(origin, &NewOrder { trigger, trigger_direction, ..order });
+                }
+            }
+        }
+        self.drain();
+        assert!(self.agent.engine().open_order_count() > 5_000);
+        for (symbol, price) in (1..=SYMBOLS).flat_map(|s| [MIDDLE + 4_000, MIDDLE - 4_000, MIDDLE].map(|p| (s, p))) {
+            for (account, side) in [(FIRST, Side::Sell), (FIRST + 1, Side::Buy)] {
+                let order = self.order(AccountId(account), SymbolId(symbol));
+                let (side, price) = (side.code(), Price(price));
+                self.send(origin, &NewOrder { side, price, quantity: Qty(1), flags: 0, ..order });
+            }
         }
         self.drain();
         assert_eq!(self.agent.engine().open_order_count(), 0);
@@ -262,6 +365,66 @@ impl Hot {
         }
         self.drain();
     }
+}
+
+/// What must be among the counted commands, and how often at least.
+const EXPECTED: &[(&str, u64)] = &[
+    ("Trade", 1_000),
+    ("Prevented", 10),
+    ("Refreshed", 100),
+    ("Triggered to LIMIT", 100),
+    ("Triggered to MARKET", 100),
+    ("cascade of several", 10),
+    ("Amended in its place", 100),
+    ("Amended anew", 100),
+    ("Amended, waiting", 100),
+    ("Canceled MASS", 100),
+    ("Canceled SESSION", 100),
+    ("Expired TIME", 100),
+    ("Expired by TICK", 100),
+    ("end of a budget order", 100),
+    ("Expired TRIGGER_FAILED", 1),
+];
+
+/// What the frames up to a sequence tell.
+fn happened(reader: &mut Reader, until: Sequence) -> BTreeMap<&'static str, u64> {
+    let mut seen = BTreeMap::new();
+    let mut budgets = BTreeSet::new();
+    while let Some(frame) = reader.next(until).expect("every frame can be read") {
+        let mut note = |what| *seen.entry(what).or_insert(0) += 1;
+        let (_, header, message) = split_command(frame.command).expect("a whole command");
+        let order = NewOrder::read(message);
+        let mut triggered = 0;
+        for event in events(frame.events) {
+            let event = event.expect("whole records");
+            match &event {
+                Event::Accepted(e) if order.is_some_and(|order| order.budget.0 != 0) => _ = budgets.insert(e.order),
+                Event::Trade(_) | Event::Prevented(_) | Event::Refreshed(_) => note(event.name()),
+                Event::Triggered(e) => {
+                    triggered += 1;
+                    let market = e.header.b == OrderType::Market.code();
+                    note(if market { "Triggered to MARKET" } else { "Triggered to LIMIT" });
+                }
+                Event::Amended(e) if e.trigger.0 != 0 => note("Amended, waiting"),
+                Event::Amended(e) => note(if e.header.b == 1 { "Amended in its place" } else { "Amended anew" }),
+                Event::Canceled(e) if e.header.a == EndReason::Mass.code() => note("Canceled MASS"),
+                Event::Canceled(e) if e.header.a == EndReason::Session.code() => note("Canceled SESSION"),
+                Event::Expired(e) if e.header.a == EndReason::Time.code() => {
+                    note("Expired TIME");
+                    if header.kind == MessageType::Tick as u8 {
+                        note("Expired by TICK");
+                    }
+                }
+                Event::Expired(e) if e.header.a == EndReason::TriggerFailed.code() => note("Expired TRIGGER_FAILED"),
+                Event::Done(e) if budgets.contains(&e.order) => note("end of a budget order"),
+                _ => {}
+            }
+        }
+        if triggered > 1 {
+            note("cascade of several");
+        }
+    }
+    seen
 }
 
 #[test]
@@ -288,7 +451,9 @@ fn ring_engine_and_journal_allocate_nothing_after_warm_up() {
     let (input, output) = input_ring(1_024, 64);
     let agent = EngineAgent::new(Engine::new(), appender, output, EngineClock::new(), Stamps::new(1_024))
         .with_inflight(inflight);
-    let mut hot = Hot { agent, input, random: Random::new(5), orders: 1, adjustments: [0; ACCOUNTS as usize] };
+    let owners = vec![AccountId(FIRST); RECENT as usize];
+    let adjustments = [0; ACCOUNTS as usize];
+    let mut hot = Hot { agent, input, random: Random::new(5), orders: 1, adjustments, owners };
     let genesis = Genesis {
         seed: [3, 4],
         rules: 1,
@@ -319,6 +484,11 @@ fn ring_engine_and_journal_allocate_nothing_after_warm_up() {
     );
     assert!(executed >= COUNTED && continues > 0 && segments > 0 && hot.agent.engine().open_order_count() > 100);
     hot.agent.engine().check_invariants().unwrap();
+    let seen = happened(&mut watermarks.reader(Sequence(before + 1)), Sequence(before + executed));
+    println!("{seen:?}");
+    for (what, least) in EXPECTED {
+        assert!(seen.get(what).is_some_and(|count| count >= least), "{what}: {:?} of {least}", seen.get(what));
+    }
     assert_eq!(COUNT.get(), 0, "run with RINGBOOK_TRACE=1 and --nocapture to see where");
     drop(hot);
     background.stop();
