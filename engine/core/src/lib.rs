@@ -20,6 +20,7 @@ mod accounts;
 mod amend;
 mod auction;
 mod book;
+mod bust;
 mod cancel;
 mod config;
 mod dedupe;

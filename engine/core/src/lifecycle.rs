@@ -34,6 +34,7 @@ impl Engine {
                 symbol.stops.leave(&mut self.orders, slot);
                 self.no_longer_waits(slot);
             }
+            // Only what the running command has just taken out itself.
             Place::Working | Place::Fired => {}
         }
     }
@@ -91,7 +92,7 @@ impl Engine {
             reserved: 0,
             remaining: order.remaining,
         });
-        self.finish(slot, OrderState::Expired, Some(reason), out);
+        self.finish_with(slot, OrderState::Expired, Some(reason), code, out);
     }
 
     /// Ends an order that is not in the book: what is held goes back, DONE, an entry in the ring, the slot is free.
@@ -100,6 +101,18 @@ impl Engine {
         slot: u32,
         state: OrderState,
         reason: Option<EndReason>,
+        out: &mut EventWriter<'_>,
+    ) {
+        self.finish_with(slot, state, reason, 0, out);
+    }
+
+    /// [`Self::finish`]; `code` is why a stop order failed, or 0.
+    fn finish_with(
+        &mut self,
+        slot: u32,
+        state: OrderState,
+        reason: Option<EndReason>,
+        code: u16,
         out: &mut EventWriter<'_>,
     ) {
         let order = self.orders.get(slot);
@@ -136,7 +149,7 @@ impl Engine {
             fee: order.fee,
             send_time: order.send_time,
             account,
-            code: 0,
+            code,
             state,
             reason,
         };

@@ -164,6 +164,15 @@ impl Engine {
             return Vec::new();
         };
         let mut orders = Vec::new();
+        // An order in the middle of its first match is in no list yet.
+        for work in &self.work {
+            if let Task::Taker { slot: taker } = work.task
+                && self.orders.get(taker).account == slot
+                && !self.orders.get(taker).listed
+            {
+                orders.push(self.order_view(taker));
+            }
+        }
         for open in &self.accounts.get(slot).symbols {
             for list in open.orders {
                 let mut at = list.head;
