@@ -234,7 +234,7 @@ impl Engine {
 
     /// Sessions that own orders with the cancel-on-disconnect flag, ascending.
     pub fn flagged_sessions(&self) -> Vec<SessionId> {
-        self.sessions.keys().copied().collect()
+        self.sessions.ids().collect()
     }
 
     pub(crate) fn order_view(&self, slot: u32) -> OrderView {
