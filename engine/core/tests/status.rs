@@ -13,8 +13,8 @@ use ringbook_wire::message::{
     Amend, Cancel, CancelAll, Continue, Genesis, Message, NewOrder, SessionDown, SetKey, Tick,
 };
 use ringbook_wire::{
-    AccountId, EndReason, KeyId, OrderId, OrderState, Price, Qty, RejectCode, Role, SessionId, Side, SymbolId,
-    SymbolStatus, TriggerDirection, order_flags,
+    AccountId, ClientOrderId, EndReason, KeyId, OrderId, OrderState, Price, Qty, RejectCode, Role, SessionId, Side,
+    SymbolId, SymbolStatus, TriggerDirection, order_flags,
 };
 
 const OWN: u32 = 100;
@@ -265,7 +265,54 @@ fn domain_2_every_change() {
     assert_eq!(changes, 25);
 }
 
-/// While orders end in parts, CLOSED lets them end and do nothing else.
+/// EVENTS "Configuration": maintenance of the whole exchange. Nothing trades; cancels, deposits, expiry and statuses but
+/// TRADING go on; afterwards everything is as it was.
+#[test]
+fn events_maintenance() {
+    let enter = |fast: &mut Fast| {
+        let mut desk = Desk::new(fast);
+        assert_eq!(desk.status(0, SymbolStatus::CancelOnly).names(), ["Status"]);
+    };
+    let account = AccountId(OWN);
+    for kind in 0..ORDERS {
+        let mut fast = fresh();
+        Stage::new(&mut fast);
+        enter(&mut fast);
+        let mut desk = Desk::new(&mut fast);
+        let order = orders(1, desk.now)[kind];
+        let order = NewOrder { client_id: ClientOrderId([99, 0]), ..order };
+        desk.place(order).refused(RejectCode::Maintenance);
+    }
+    let mut fast = fresh();
+    let Stage { mut desk, symbol, rests, waits } = Stage::new(&mut fast);
+    desk.status(0, SymbolStatus::CancelOnly);
+    for order in [rests, waits] {
+        desk.amend(OWN, order, 0, 9).refused(RejectCode::Maintenance);
+    }
+    desk.status(symbol, SymbolStatus::Trading).refused(RejectCode::Maintenance);
+    for &status in SymbolStatus::ALL {
+        let exchange = matches!(status, SymbolStatus::Trading | SymbolStatus::CancelOnly);
+        if !exchange {
+            desk.status(0, status).refused(RejectCode::BadConfig);
+        }
+    }
+    desk.withdraw(OWN, 1, 1).refused(RejectCode::Maintenance);
+    assert_eq!(desk.deposit(OWN, 1, 1).names(), ["Transfer"]);
+    assert_eq!(desk.send(&Cancel { account, order: waits, ..Cancel::new(0) }).names(), ["Canceled", "Done"]);
+    for status in [SymbolStatus::PreOpen, SymbolStatus::Halted, SymbolStatus::CancelOnly] {
+        assert_eq!(desk.status(symbol, status).names(), ["Status"]);
+    }
+    assert_eq!(desk.status(0, SymbolStatus::Trading).names(), ["Status"], "the symbol keeps its own");
+    desk.place(limit(OWN, symbol, Side::Buy, 90, 1)).refused(RejectCode::SymbolStatus);
+    desk.status(symbol, SymbolStatus::Trading);
+    assert_eq!(desk.amend(OWN, rests, 0, 9).names(), ["Amended"]);
+    desk.status(0, SymbolStatus::CancelOnly);
+    desk.now += 2 * HOUR;
+    assert_eq!(desk.send(&Tick::new(0)).expired(), [(rests, EndReason::Time.code(), 0)]);
+    fast.engine.check_invariants().unwrap();
+}
+
+/// While orders end in parts, CLOSED lets them end, by the close or otherwise, and do nothing else.
 #[test]
 fn domain_2_closing_in_parts() {
     let ask_for = |what: &dyn Fn(&mut Desk<'_>, OrderId) -> Outcome| {
@@ -288,8 +335,8 @@ fn domain_2_closing_in_parts() {
     };
     let account = AccountId(OWN);
     let mass = EndReason::Mass.code();
-    ask_for(&|desk, waits| desk.send(&Cancel { account, order: waits, ..Cancel::new(0) }))
-        .refused(RejectCode::SymbolStatus);
+    let user = ask_for(&|desk, waits| desk.send(&Cancel { account, order: waits, ..Cancel::new(0) }));
+    assert_eq!(user.names(), ["Canceled", "Done"]);
     ask_for(&|desk, waits| desk.amend_trigger(OWN, waits, 140)).refused(RejectCode::SymbolStatus);
     ask_for(&|desk, _| desk.place(limit(OWN, 1, Side::Buy, 90, 1))).refused(RejectCode::SymbolStatus);
     ask_for(&|desk, _| desk.status(1, SymbolStatus::Trading)).refused(RejectCode::BadConfig);

@@ -1,13 +1,13 @@
-//! AMEND: 16 answers, alone and in pairs.
+//! AMEND: 18 answers, alone and in pairs.
 
 use crate::common::Fast;
 use crate::ladder::{Answer, Apart, Kind, Memory, Rule, Trace, Trial, stranger};
 use Answer::{Code, Replayed, Unfit};
 use ringbook_event::Origin;
-use ringbook_oracle::scenario::{Desk, budget, bytes, genesis, limit, market, spot, stop};
+use ringbook_oracle::scenario::{Desk, budget, bytes, genesis, iceberg, limit, market, spot, stop};
 use ringbook_wire::RejectCode::{
-    AccountSuspended, AmendNothing, AmendQty, BadRequest, InsufficientBalance, Notional, PostOnlyCross, PriceBand,
-    PriceRange, QtyRange, SymbolStatus, TriggerImmediate, UnknownAccount, UnknownOrder,
+    AccountSuspended, AmendNothing, AmendQty, BadDisplay, BadRequest, InsufficientBalance, Maintenance, Notional,
+    PostOnlyCross, PriceBand, PriceRange, QtyRange, SymbolStatus, TriggerImmediate, UnknownAccount, UnknownOrder,
 };
 use ringbook_wire::message::{Amend, Cancel, Message, NewOrder, SetAccount, SetSymbol};
 use ringbook_wire::{AccountId, Amount, ClientOrderId, OrderId, Price, Qty, Rate, Side, TriggerDirection, order_flags};
@@ -28,6 +28,7 @@ pub struct Plan {
     ended: bool,
     suspended: bool,
     halted: bool,
+    maintenance: bool,
     poor: bool,
     /// An opposite order at the new limit.
     crossing: bool,
@@ -43,18 +44,20 @@ fn kind(letter: char, order: NewOrder, (price, quantity, trigger): (i64, i64, i6
     let (account, client_id) = (AccountId(OWN), order.client_id);
     let (price, quantity, trigger) = (Price(price), Qty(quantity), Price(trigger));
     let amend = Amend { account, client_id, price, quantity, trigger, ..Amend::new(0) };
-    let (ended, suspended, halted, poor, crossing) = (false, false, false, false, false);
+    let (ended, suspended, halted) = (false, false, false);
+    let (maintenance, poor, crossing) = (false, false, false);
     let (origin, terms) = (Origin::INTERNAL, terms());
-    Kind { letter, plan: Plan { order, amend, origin, terms, ended, suspended, halted, poor, crossing } }
+    Kind { letter, plan: Plan { order, amend, origin, terms, ended, suspended, halted, maintenance, poor, crossing } }
 }
 
-/// R: a resting limit order, 4 of 10 filled; T: stop-limit; Z: stop-market sell; S: stop-market for a budget.
+/// R: a resting iceberg, 4 of 10 filled; T: one that waits, a stop-limit order; Z: stop-market sell; S: stop-market for a budget.
 fn kinds() -> Vec<Kind<Plan>> {
-    let rests = NewOrder { flags: order_flags::POST_ONLY, ..limit(OWN, SYMBOL, Side::Buy, 100, 10) };
+    let shows = |price| iceberg(limit(OWN, SYMBOL, Side::Buy, price, 10), 1);
+    let rests = NewOrder { flags: order_flags::POST_ONLY, ..shows(100) };
     let up = TriggerDirection::RisesTo;
     vec![
         kind('R', rests, (101, 12, 0)),
-        kind('T', stop(limit(OWN, SYMBOL, Side::Buy, 105, 10), up, 120), (106, 12, 121)),
+        kind('T', stop(shows(105), up, 120), (106, 12, 121)),
         kind('Z', stop(market(OWN, SYMBOL, Side::Sell, 10), TriggerDirection::FallsTo, 80), (0, 12, 79)),
         kind('S', stop(budget(OWN, SYMBOL, 20_000), up, 120), (0, 0, 121)),
     ]
@@ -68,10 +71,12 @@ const LADDER: &[Answer] = &[
     Code(UnknownOrder),
     Unfit,
     Code(SymbolStatus),
+    Code(Maintenance),
     Code(PriceRange),
     Code(PriceBand),
     Code(QtyRange),
     Code(Notional),
+    Code(BadDisplay),
     Code(TriggerImmediate),
     Code(InsufficientBalance),
     Code(PostOnlyCross),
@@ -95,16 +100,19 @@ const RULES: &[Rule<Plan>] = &[
     rule(Unfit, "ZS", |p| p.amend.price = Price(60)),
     rule(Unfit, "S", |p| p.amend.quantity = Qty(5)),
     rule(Code(SymbolStatus), ALL, |p| p.halted = true),
+    rule(Code(Maintenance), ALL, |p| p.maintenance = true),
     // The limit, new and old; the trigger from above and from below, new and old.
     rule(Code(PriceRange), "R", |p| p.terms.max_price = Price(99)),
     rule(Code(PriceRange), "T", |p| p.terms.max_price = Price(104)),
     rule(Code(PriceRange), "TS", |p| p.terms.max_price = Price(99)),
     rule(Code(PriceRange), "Z", |p| p.terms.min_price = Price(101)),
     rule(Code(PriceBand), "R", |p| p.terms.band = Rate(100_000)),
-    rule(Code(QtyRange), "RTZ", |p| p.terms.min_quantity = Qty(20)),
+    rule(Code(QtyRange), "RTZ", |p| p.terms.min_quantity = Qty(200)),
     rule(Code(QtyRange), "RTZ", |p| (p.terms.max_quantity, p.terms.max_market_quantity) = (Qty(3), Qty(3))),
     rule(Code(Notional), ALL, |p| p.terms.min_notional = Amount(1 << 40)),
     rule(Code(Notional), ALL, |p| p.terms.max_notional = Amount(1)),
+    // In more than 100 parts.
+    rule(Code(BadDisplay), "RT", |p| p.amend.quantity = Qty(101)),
     // At or beyond the last price, 100.
     rule(Code(TriggerImmediate), "TZS", |p| p.amend.trigger = Price(100)),
     rule(Code(InsufficientBalance), "RTZ", |p| p.poor = true),
@@ -129,6 +137,7 @@ const APART: &[Apart] = &[
             Code(PriceBand),
             Code(QtyRange),
             Code(Notional),
+            Code(BadDisplay),
             Code(TriggerImmediate),
             Code(InsufficientBalance),
             Code(PostOnlyCross),
@@ -146,6 +155,7 @@ const APART: &[Apart] = &[
         others: &[
             Unfit,
             Code(PriceBand),
+            Code(BadDisplay),
             Code(TriggerImmediate),
             Code(InsufficientBalance),
             Code(PostOnlyCross),
@@ -155,8 +165,8 @@ const APART: &[Apart] = &[
     },
     Apart {
         one: Code(AmendQty),
-        others: &[Code(InsufficientBalance)],
-        why: "where nothing would remain, nothing more would be held",
+        others: &[Code(InsufficientBalance), Code(BadDisplay)],
+        why: "where nothing would remain, nothing more would be held; and at most 100 displays were filled",
     },
 ];
 
@@ -190,6 +200,9 @@ fn run(plan: &Plan) -> Trace {
     }
     if plan.halted {
         desk.status(SYMBOL, ringbook_wire::SymbolStatus::Halted);
+    }
+    if plan.maintenance {
+        desk.status(0, ringbook_wire::SymbolStatus::CancelOnly);
     }
     let now = desk.now;
     let before = fast.engine.image();

@@ -4,6 +4,7 @@
 //! and which answers it cannot deserve together.
 
 mod amend;
+mod bust;
 #[path = "../common/mod.rs"]
 mod common;
 mod ladder;
@@ -43,6 +44,7 @@ fn domain_4_4_configuration() {
         trial.check();
     }
     operator::set_status().check();
+    bust::trial().check();
 }
 
 /// Where a code is given.
@@ -65,6 +67,7 @@ const fn given(code: RejectCode) -> Given {
         | RejectCode::UnknownAsset
         | RejectCode::UnknownSymbol
         | RejectCode::SymbolStatus
+        | RejectCode::Maintenance
         | RejectCode::PriceRange
         | RejectCode::PriceBand
         | RejectCode::QtyRange
@@ -84,7 +87,8 @@ const fn given(code: RejectCode) -> Given {
         | RejectCode::AdjustmentOld
         | RejectCode::Amount
         | RejectCode::SupplyLimit
-        | RejectCode::BadConfig => Given::Here,
+        | RejectCode::BadConfig
+        | RejectCode::BadTrade => Given::Here,
         RejectCode::PositionLimit
         | RejectCode::InsufficientMargin
         | RejectCode::TierLeverage
@@ -105,6 +109,7 @@ const fn given(code: RejectCode) -> Given {
 fn domain_4_4_every_code_has_its_place() {
     let mut ladders = vec![new_order::trial().ladder, amend::trial().ladder];
     ladders.extend([operator::cancel().ladder, operator::cancel_all().ladder, operator::set_status().ladder]);
+    ladders.push(bust::trial().ladder);
     ladders.extend([money::deposit().ladder, money::withdraw().ladder]);
     ladders.extend(operator::configuration().iter().map(|trial| trial.ladder));
     let code = |answer: &Answer| if let Answer::Code(code) = answer { Some(*code) } else { None };
@@ -118,13 +123,13 @@ fn domain_4_4_every_code_has_its_place() {
     }
 }
 
-/// §4.4: 100–102, then idempotency, then ascending, 401 directly after 105.
+/// §4.4: 100–102, then idempotency, then ascending, 401 and 604 directly after 105.
 fn follows_the_rule(ladder: &[Answer]) -> bool {
     let place = |answer: &Answer| match *answer {
         Answer::Code(RejectCode::BadRequest | RejectCode::UnknownAccount) => 0,
         Answer::Replayed => 1,
         Answer::Code(RejectCode::DuplicateClientId | RejectCode::StaleRequest | RejectCode::AdjustmentOld) => 2,
-        Answer::Code(RejectCode::UnknownOrder) => 10 * 105 + 1,
+        Answer::Code(RejectCode::UnknownOrder | RejectCode::BadTrade) => 10 * 105 + 1,
         Answer::Unfit => 10 * 105 + 2,
         Answer::Code(code) => 10 * u32::from(code.code()),
     };

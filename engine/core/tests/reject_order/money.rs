@@ -6,10 +6,10 @@ use Answer::{Code, Replayed};
 use ringbook_event::Origin;
 use ringbook_oracle::scenario::{Desk, USDT, bytes, genesis};
 use ringbook_wire::RejectCode::{
-    AccountSuspended, AdjustmentOld, InsufficientBalance, SupplyLimit, UnknownAccount, UnknownAsset,
+    AccountSuspended, AdjustmentOld, InsufficientBalance, Maintenance, SupplyLimit, UnknownAccount, UnknownAsset,
 };
 use ringbook_wire::message::{Deposit, Message, SetAccount, Withdraw};
-use ringbook_wire::{AccountId, Amount, AssetId, MAX_AMOUNT, RejectCode};
+use ringbook_wire::{AccountId, Amount, AssetId, MAX_AMOUNT, RejectCode, SymbolStatus};
 
 const OWN: u32 = 100;
 const OTHER: u32 = 101;
@@ -28,6 +28,7 @@ pub struct Plan {
     /// Its number was used by another command.
     used: bool,
     suspended: bool,
+    maintenance: bool,
     /// The account has nothing, instead of [`FIRST`].
     poor: bool,
     /// The asset's supply is at its bound, in the hands of others.
@@ -35,9 +36,13 @@ pub struct Plan {
 }
 
 fn kind(letter: char, withdraws: bool) -> Kind<Plan> {
-    let (sent, used, suspended, poor, rich_world) = (false, false, false, false, false);
+    let (sent, used, suspended) = (false, false, false);
+    let (maintenance, poor, rich_world) = (false, false, false);
     let (asset, amount, origin) = (USDT, 10, Origin::INTERNAL);
-    Kind { letter, plan: Plan { withdraws, asset, amount, origin, sent, used, suspended, poor, rich_world } }
+    Kind {
+        letter,
+        plan: Plan { withdraws, asset, amount, origin, sent, used, suspended, maintenance, poor, rich_world },
+    }
 }
 
 const fn rule(answer: Answer, break_it: fn(&mut Plan)) -> Rule<Plan> {
@@ -67,6 +72,7 @@ const WITHDRAW: &[Rule<Plan>] = &[
     USED,
     rule(Code(AccountSuspended), |p| p.suspended = true),
     NO_ASSET,
+    rule(Code(Maintenance), |p| p.maintenance = true),
     rule(Code(InsufficientBalance), |p| p.poor = true),
     // Above the bound is above every balance: 300 and 501 at once.
     rule(Code(InsufficientBalance), |p| p.amount = MAX_AMOUNT + 1),
@@ -105,6 +111,9 @@ fn run(plan: &Plan) -> Trace {
     let mut desk = Desk::new(&mut fast);
     if plan.suspended {
         desk.send(&SetAccount { account, suspended: 1, ..SetAccount::new(0) });
+    }
+    if plan.maintenance {
+        desk.status(0, SymbolStatus::CancelOnly);
     }
     let before = fast.engine.image();
     let events = fast.one(now + 1, plan.origin, &message);
@@ -152,6 +161,7 @@ pub fn withdraw() -> Trial<Plan> {
             Code(AdjustmentOld),
             Code(AccountSuspended),
             Code(UnknownAsset),
+            Code(Maintenance),
             Code(InsufficientBalance),
             Code(RejectCode::Amount),
         ],

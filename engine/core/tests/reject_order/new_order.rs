@@ -1,4 +1,4 @@
-//! NEW_ORDER: 19 answers, alone and in pairs.
+//! NEW_ORDER: 20 answers, alone and in pairs.
 
 use crate::common::Fast;
 use crate::ladder::{Answer, Apart, Kind, Memory, Rule, Trace, Trial, stranger};
@@ -6,9 +6,9 @@ use Answer::{Code, Replayed};
 use ringbook_event::Origin;
 use ringbook_oracle::scenario::{Desk, budget, bytes, genesis, gtd, iceberg, limit, market, spot, stop};
 use ringbook_wire::RejectCode::{
-    AccountSuspended, BadDisplay, BadExpiry, BadRequest, BadStp, DuplicateClientId, InsufficientBalance, Notional,
-    PostOnlyCross, PriceBand, PriceRange, QtyRange, StaleRequest, SymbolStatus, TooManyOrders, TriggerImmediate,
-    UnknownAccount, UnknownSymbol,
+    AccountSuspended, BadDisplay, BadExpiry, BadRequest, BadStp, DuplicateClientId, InsufficientBalance, Maintenance,
+    Notional, PostOnlyCross, PriceBand, PriceRange, QtyRange, StaleRequest, SymbolStatus, TooManyOrders,
+    TriggerImmediate, UnknownAccount, UnknownSymbol,
 };
 use ringbook_wire::message::{Genesis, Message, NewOrder, SetAccount, SetSymbol};
 use ringbook_wire::{
@@ -40,6 +40,7 @@ pub struct Plan {
     stale: bool,
     suspended: bool,
     halted: bool,
+    maintenance: bool,
     /// The shard has no room.
     full: bool,
     /// The account has no money.
@@ -59,10 +60,22 @@ const SENT_AT: u64 = 1_000_000_000_000;
 fn kind(letter: char, order: NewOrder) -> Kind<Plan> {
     let order = NewOrder { client_id: ClientOrderId([77, 0]), send_time: TimestampNs(SENT_AT), ..order };
     let (sent, taken, stale, suspended) = (false, false, false, false);
-    let (halted, full, poor, crossing) = (false, false, false, false);
+    let (halted, maintenance, full, poor, crossing) = (false, false, false, false, false);
     let origin = Origin::INTERNAL;
-    let plan =
-        Plan { order, origin, terms: terms(SYMBOL), sent, taken, stale, suspended, halted, full, poor, crossing };
+    let plan = Plan {
+        order,
+        origin,
+        terms: terms(SYMBOL),
+        sent,
+        taken,
+        stale,
+        suspended,
+        halted,
+        maintenance,
+        full,
+        poor,
+        crossing,
+    };
     Kind { letter, plan }
 }
 
@@ -89,6 +102,7 @@ const LADDER: &[Answer] = &[
     Code(AccountSuspended),
     Code(UnknownSymbol),
     Code(SymbolStatus),
+    Code(Maintenance),
     Code(PriceRange),
     Code(PriceBand),
     Code(QtyRange),
@@ -117,16 +131,19 @@ const RULES: &[Rule<Plan>] = &[
     rule(Code(AccountSuspended), ALL, |p| p.suspended = true),
     rule(Code(UnknownSymbol), ALL, |p| p.order.symbol = SymbolId(999)),
     rule(Code(SymbolStatus), ALL, |p| p.halted = true),
+    rule(Code(Maintenance), ALL, |p| p.maintenance = true),
     // The limit, then the trigger from above and from below.
     rule(Code(PriceRange), "LT", |p| p.terms.max_price = Price(104)),
     rule(Code(PriceRange), "TS", |p| p.terms.max_price = Price(119)),
     rule(Code(PriceRange), "Z", |p| p.terms.min_price = Price(81)),
     rule(Code(PriceBand), "L", |p| p.terms.band = Rate(1_000_000)),
     rule(Code(QtyRange), "LTMZ", |p| (p.terms.max_quantity, p.terms.max_market_quantity) = (Qty(9), Qty(9))),
-    rule(Code(QtyRange), "LTMZ", |p| p.terms.min_quantity = Qty(11)),
+    rule(Code(QtyRange), "LTMZ", |p| p.terms.min_quantity = Qty(1_000)),
     rule(Code(Notional), ALL, |p| p.terms.min_notional = Amount(1 << 40)),
     rule(Code(Notional), ALL, |p| p.terms.max_notional = Amount(1)),
     rule(Code(BadDisplay), "LT", |p| p.terms.min_quantity = Qty(p.terms.min_quantity.0.max(4))),
+    // In more than 100 parts.
+    rule(Code(BadDisplay), "LT", |p| p.order.quantity = Qty(301)),
     rule(Code(BadStp), "BS", |p| p.order.stp = StpMode::Decrement.code()),
     rule(Code(BadExpiry), "LT", |p| p.order.expire_at = TimestampNs(1)),
     // RISES_TO and FALLS_TO are 1 and 2.
@@ -216,6 +233,9 @@ fn run(plan: &Plan) -> Trace {
     }
     if plan.halted {
         desk.status(SYMBOL, ringbook_wire::SymbolStatus::Halted);
+    }
+    if plan.maintenance {
+        desk.status(0, ringbook_wire::SymbolStatus::CancelOnly);
     }
     let now = desk.now;
     let before = fast.engine.image();

@@ -6,11 +6,11 @@ use Answer::{Code, Replayed};
 use ringbook_core::MIN_EVENT_BYTES;
 use ringbook_event::Origin;
 use ringbook_oracle::scenario::{Desk, bytes, genesis, limit, spot};
-use ringbook_wire::RejectCode::{BadConfig, BadRequest, UnknownAccount, UnknownOrder, UnknownSymbol};
+use ringbook_wire::RejectCode::{BadConfig, BadRequest, Maintenance, UnknownAccount, UnknownOrder, UnknownSymbol};
 use ringbook_wire::message::{
-    Cancel, CancelAll, Genesis, Message, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, name_field,
+    Cancel, CancelAll, Genesis, Message, SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, name_field,
 };
-use ringbook_wire::{AccountId, AssetId, KeyId, OrderId, RejectCode, Role, Side, SymbolId, SymbolStatus};
+use ringbook_wire::{AccountId, AssetId, KeyId, OrderId, RATE_ONE, Rate, Role, Side, SymbolId, SymbolStatus};
 
 const OWN: u32 = 100;
 /// More orders than end in one command.
@@ -28,18 +28,21 @@ pub struct Plan {
     inconsistent: bool,
     /// The order has ended.
     ended: bool,
-    /// The symbol is being closed.
-    closing: bool,
+    /// A change to TRADING in maintenance.
+    maintenance: bool,
+    /// A change of a CLOSED symbol.
+    closed: bool,
 }
 
 fn kinds() -> Vec<Kind<Plan>> {
-    let (bad, unknown, inconsistent, ended, closing) = (false, false, false, false, false);
-    let plan = Plan { origin: Origin::INTERNAL, bad, unknown, inconsistent, ended, closing };
+    let (bad, unknown, inconsistent) = (false, false, false);
+    let (ended, maintenance, closed) = (false, false, false);
+    let plan = Plan { origin: Origin::INTERNAL, bad, unknown, inconsistent, ended, maintenance, closed };
     vec![Kind { letter: '*', plan }]
 }
 
 const fn rule(answer: Answer, break_it: fn(&mut Plan)) -> Rule<Plan> {
-    Rule { answer, kinds: "*", break_it }
+    Rule { answer, kinds: "*U", break_it }
 }
 
 const BAD: Rule<Plan> = rule(Code(BadRequest), |p| p.bad = true);
@@ -60,11 +63,13 @@ fn run<M: Message>(plan: &Plan, message: impl Fn(&Plan, OrderId) -> M) -> Trace 
     if plan.ended {
         desk.send(&Cancel { account: AccountId(OWN), order, ..Cancel::new(0) });
     }
-    if plan.closing {
+    if plan.maintenance {
+        desk.status(0, SymbolStatus::CancelOnly);
+    }
+    if plan.closed {
         desk.status(symbol, SymbolStatus::Closed);
     }
     let now = desk.now;
-    assert_eq!(fast.engine.open_order(order).is_some(), !plan.ended, "it is among the last to end");
     let before = fast.engine.image();
     let events = fast.one(now + 1, plan.origin, &bytes(&message(plan, order)));
     Trace { before, after: fast.engine.image(), events }
@@ -82,20 +87,10 @@ fn trial(
 
 /// CANCEL.
 pub fn cancel() -> Trial<Plan> {
-    let ladder =
-        &[Code(BadRequest), Code(UnknownAccount), Replayed, Code(UnknownOrder), Code(RejectCode::SymbolStatus)];
-    const RULES: &[Rule<Plan>] = &[
-        BAD,
-        STRANGER,
-        rule(Replayed, |p| p.ended = true),
-        rule(Code(UnknownOrder), |p| p.unknown = true),
-        rule(Code(RejectCode::SymbolStatus), |p| p.closing = true),
-    ];
-    let apart = &[Apart {
-        one: Code(UnknownOrder),
-        others: &[Replayed, Code(RejectCode::SymbolStatus)],
-        why: "an unknown order has neither ended nor a symbol",
-    }];
+    let ladder = &[Code(BadRequest), Code(UnknownAccount), Replayed, Code(UnknownOrder)];
+    const RULES: &[Rule<Plan>] =
+        &[BAD, STRANGER, rule(Replayed, |p| p.ended = true), rule(Code(UnknownOrder), |p| p.unknown = true)];
+    let apart = &[Apart { one: Code(UnknownOrder), others: &[Replayed], why: "the order is known or not" }];
     trial("CANCEL", ladder, RULES, apart, |plan| {
         run(plan, |p, order| Cancel {
             account: AccountId(OWN),
@@ -122,8 +117,8 @@ pub fn cancel_all() -> Trial<Plan> {
 const CONFIGURATION: &[Answer] = &[Code(BadRequest), Code(UnknownAccount), Code(BadConfig)];
 const CONFIGURATION_RULES: &[Rule<Plan>] = &[BAD, STRANGER, INCONSISTENT];
 
-/// SET_ASSET, SET_SYMBOL, SET_ACCOUNT, SET_KEY.
-pub fn configuration() -> [Trial<Plan>; 4] {
+/// SET_ASSET, SET_SYMBOL, SET_ACCOUNT, SET_KEY, SET_FEES.
+pub fn configuration() -> [Trial<Plan>; 5] {
     let of = |name, run| trial(name, CONFIGURATION, CONFIGURATION_RULES, &[], run);
     [
         of("SET_ASSET", |plan| {
@@ -157,18 +152,40 @@ pub fn configuration() -> [Trial<Plan>; 4] {
                 ..SetKey::new(0)
             })
         }),
+        of("SET_FEES", |plan| {
+            run(plan, |p, _| SetFees {
+                account: AccountId(OWN),
+                taker: Rate(if p.inconsistent { RATE_ONE } else { 1 }),
+                reserved: u8::from(p.bad),
+                ..SetFees::new(0)
+            })
+        }),
     ]
 }
 
 /// SET_STATUS.
 pub fn set_status() -> Trial<Plan> {
-    let ladder = &[Code(BadRequest), Code(UnknownAccount), Code(UnknownSymbol), Code(BadConfig)];
-    trial("SET_STATUS", ladder, &[BAD, STRANGER, NO_SYMBOL, INCONSISTENT], &[], |plan| {
+    const LADDER: &[Answer] =
+        &[Code(BadRequest), Code(UnknownAccount), Code(UnknownSymbol), Code(Maintenance), Code(BadConfig)];
+    const RULES: &[Rule<Plan>] = &[
+        BAD,
+        STRANGER,
+        NO_SYMBOL,
+        Rule { answer: Code(Maintenance), kinds: "*", break_it: |p| p.maintenance = true },
+        // An unknown status, which is not TRADING; or any, where it is final.
+        Rule { answer: Code(BadConfig), kinds: "U", break_it: |p| p.inconsistent = true },
+        Rule { answer: Code(BadConfig), kinds: "*", break_it: |p| p.closed = true },
+    ];
+    let mut kinds = kinds();
+    let plan = kinds[0].plan.clone();
+    kinds.push(Kind { letter: 'U', plan });
+    let run: fn(&Plan) -> Trace = |plan| {
         run(plan, |p, _| SetStatus {
             symbol: SymbolId(if p.unknown { 99 } else { 1 }),
-            status: if p.inconsistent { 9 } else { SymbolStatus::Halted.code() },
+            status: if p.inconsistent { 9 } else { SymbolStatus::Trading.code() },
             reserved: [u8::from(p.bad), 0, 0],
             ..SetStatus::new(0)
         })
-    })
+    };
+    Trial { kinds, ..trial("SET_STATUS", LADDER, RULES, &[], run) }
 }

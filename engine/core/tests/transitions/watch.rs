@@ -156,6 +156,8 @@ impl Watch {
                 assert_eq!(e.header.b, reason.map_or(0, EndReason::code), "reason in DONE of order {order}");
             }
             Event::Balance(_) | Event::Status(_) | Event::Config(_) | Event::Transfer(_) | Event::Handled(_) => {}
+            // The trade goes back, the orders stay as they are.
+            Event::Busted(_) => {}
         }
     }
 
