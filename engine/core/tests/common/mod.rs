@@ -11,7 +11,8 @@ use zerocopy::IntoBytes;
 pub struct Fast {
     /// The engine.
     pub engine: Engine,
-    buffer: Vec<u8>,
+    /// Takes the events of a command.
+    pub buffer: Vec<u8>,
 }
 
 impl Fast {

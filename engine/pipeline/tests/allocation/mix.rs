@@ -1,49 +1,22 @@
-//! The hot path allocates nothing: ring → engine's agent → journal frame, on real files, after warm-up.
-//!
-//! ```text
-//!  this thread:    Input::submit ─► EngineAgent::poll ─► frame in the tail      counted
-//!  other threads:  sync, prepare, seal                                          not counted
-//! ```
-//!
-//! Invariants checked: after [`WARM_UP`] commands (orders of all types and times in force, by lots and by budget, icebergs,
-//! stop orders and their cascades, expiries with commands and by TICK, cancels, amendments of them all, mass cancels,
-//! money, over some accounts, sessions, symbols and prices) the next [`COUNTED`] of the same mix allocate, grow and free
-//! nothing on the thread that submits and executes. Roll-overs of segments and CONTINUEs are among them; the journal's
-//! frames are read afterwards to see that everything else was, too.
-//!
-//! Not in the mix: the uncross, which comes with an operator's command and allocates (three lists of levels).
-//!
-//! `RINGBOOK_TRACE=1` prints where the first allocations happen.
+//! What the hot thread does: commands of all kinds, submitted and executed on one thread.
 
-use ringbook_core::{Engine, MIN_EVENT_BYTES};
-use ringbook_event::{Event, Origin, events, split_command};
-use ringbook_journal::{Journal, NoStreams, Options, Reader, RealStorage, Sequence};
+use ringbook_event::Origin;
 use ringbook_oracle::generate::Random;
 use ringbook_oracle::scenario::spot;
-use ringbook_pipeline::{Agent, EngineAgent, EngineClock, InFlight, Input, Stamps, SubmitError, input_ring, mono_ns};
+use ringbook_pipeline::{Agent, EngineAgent, EngineClock, Input, SubmitError, mono_ns};
 use ringbook_wire::message::{
-    Amend, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder, SessionDown, SetAccount, SetAsset,
-    SetKey, SetSymbol, Tick, name_field,
+    Amend, Cancel, CancelAll, Deposit, Message, NewOrder, SessionDown, SetAccount, SetAsset, SetKey, SetSymbol, Tick,
+    name_field,
 };
 use ringbook_wire::{
-    AccountId, Amount, AssetId, ClientOrderId, EndReason, KeyId, OrderType, Price, Qty, Role, SessionId, Side,
-    SymbolId, TimeInForce, TimestampNs, TriggerDirection, TriggerSource, order_flags,
+    AccountId, Amount, AssetId, ClientOrderId, KeyId, OrderType, Price, Qty, Role, SessionId, Side, SymbolId,
+    TimeInForce, TimestampNs, TriggerDirection, TriggerSource, order_flags,
 };
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::Arc;
-use zerocopy::IntoBytes;
 
-/// Commands before counting begins.
-const WARM_UP: u64 = 200_000;
 /// How many of the latest orders cancels and amendments name.
 const RECENT: u64 = 3_000;
 /// Sessions of the key, all of them with flagged orders.
 const SESSIONS: u64 = 40;
-/// Commands that may not allocate.
-const COUNTED: u64 = 100_000;
 /// Customers, from [`FIRST`].
 const ACCOUNTS: u32 = 40;
 const FIRST: u32 = 100;
@@ -52,55 +25,9 @@ const KEY: KeyId = KeyId(1);
 /// Around which prices lie.
 const MIDDLE: i64 = 10_000;
 
-struct Counting;
-
-thread_local! {
-    static WATCHED: Cell<bool> = const { Cell::new(false) };
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count(what: &str, bytes: usize) {
-    if !WATCHED.get() {
-        return;
-    }
-    COUNT.set(COUNT.get() + 1);
-    if COUNT.get() <= 5 {
-        WATCHED.set(false);
-        if std::env::var_os("RINGBOOK_TRACE").is_some() {
-            eprintln!("{what} {bytes} bytes\n{}", std::backtrace::Backtrace::force_capture());
-        }
-        WATCHED.set(true);
-    }
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; what is counted lies in thread-locals without destructors,
-// and the trace, which allocates itself, is made while counting is off.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count("alloc", layout.size());
-        // SAFETY: the caller's promise, handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count("free", layout.size());
-        // SAFETY: the caller's promise, handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count("realloc", size);
-        // SAFETY: the caller's promise, handed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Submits and executes on this thread.
-struct Hot {
-    agent: EngineAgent<EngineClock>,
+pub struct Hot {
+    pub agent: EngineAgent<EngineClock>,
     input: Input,
     random: Random,
     /// Client ids given so far.
@@ -111,6 +38,12 @@ struct Hot {
 }
 
 impl Hot {
+    /// For an agent whose engine has executed GENESIS, or will have before anything else.
+    pub fn new(agent: EngineAgent<EngineClock>, input: Input) -> Self {
+        let owners = vec![AccountId(FIRST); RECENT as usize];
+        Self { agent, input, random: Random::new(5), orders: 1, adjustments: [0; ACCOUNTS as usize], owners }
+    }
+
     fn send<M: Message>(&mut self, origin: Origin, message: &M) {
         let now = mono_ns();
         while let Err(SubmitError::Full) = self.input.submit(origin, message.as_bytes(), false, now, now) {
@@ -131,7 +64,7 @@ impl Hot {
         }
     }
 
-    fn configure(&mut self) {
+    pub fn configure(&mut self) {
         let internal = Origin::INTERNAL;
         for (asset, name) in [(1, "BTC"), (2, "USDT")] {
             let name = name_field(name).expect("short");
@@ -308,7 +241,7 @@ impl Hot {
 
     /// Takes the memory pools (orders, levels, nodes of the ladders, expiries, fired stop orders) beyond anything that the
     /// mix needs: they grow at a new high-water mark, and keep what they have.
-    fn stretch(&mut self) {
+    pub fn stretch(&mut self) {
         let origin = Origin::session(SessionId::new(KEY, 1));
         let everyone = || (FIRST..FIRST + ACCOUNTS).flat_map(|a| (1..=SYMBOLS).map(move |s| (a, s)));
         let far = TimestampNs(self.agent.engine().time().0 + 3_600_000_000_000);
@@ -358,138 +291,11 @@ impl Hot {
     }
 
     /// Runs the mix until the engine has executed so many more commands.
-    fn run(&mut self, commands: u64) {
+    pub fn run(&mut self, commands: u64) {
         let until = self.agent.engine().sequence().0 + commands;
         while self.agent.engine().sequence().0 < until {
             self.any();
         }
         self.drain();
     }
-}
-
-/// What must be among the counted commands, and how often at least.
-const EXPECTED: &[(&str, u64)] = &[
-    ("Trade", 1_000),
-    ("Prevented", 10),
-    ("Refreshed", 100),
-    ("Triggered to LIMIT", 100),
-    ("Triggered to MARKET", 100),
-    ("cascade of several", 10),
-    ("Amended in its place", 100),
-    ("Amended anew", 100),
-    ("Amended, waiting", 100),
-    ("Canceled MASS", 100),
-    ("Canceled SESSION", 100),
-    ("Expired TIME", 100),
-    ("Expired by TICK", 100),
-    ("end of a budget order", 100),
-    ("Expired TRIGGER_FAILED", 1),
-];
-
-/// What the frames up to a sequence tell.
-fn happened(reader: &mut Reader, until: Sequence) -> BTreeMap<&'static str, u64> {
-    let mut seen = BTreeMap::new();
-    let mut budgets = BTreeSet::new();
-    while let Some(frame) = reader.next(until).expect("every frame can be read") {
-        let mut note = |what| *seen.entry(what).or_insert(0) += 1;
-        let (_, header, message) = split_command(frame.command).expect("a whole command");
-        let order = NewOrder::read(message);
-        let mut triggered = 0;
-        for event in events(frame.events) {
-            let event = event.expect("whole records");
-            match &event {
-                Event::Accepted(e) if order.is_some_and(|order| order.budget.0 != 0) => _ = budgets.insert(e.order),
-                Event::Trade(_) | Event::Prevented(_) | Event::Refreshed(_) => note(event.name()),
-                Event::Triggered(e) => {
-                    triggered += 1;
-                    let market = e.header.b == OrderType::Market.code();
-                    note(if market { "Triggered to MARKET" } else { "Triggered to LIMIT" });
-                }
-                Event::Amended(e) if e.trigger.0 != 0 => note("Amended, waiting"),
-                Event::Amended(e) => note(if e.header.b == 1 { "Amended in its place" } else { "Amended anew" }),
-                Event::Canceled(e) if e.header.a == EndReason::Mass.code() => note("Canceled MASS"),
-                Event::Canceled(e) if e.header.a == EndReason::Session.code() => note("Canceled SESSION"),
-                Event::Expired(e) if e.header.a == EndReason::Time.code() => {
-                    note("Expired TIME");
-                    if header.kind == MessageType::Tick as u8 {
-                        note("Expired by TICK");
-                    }
-                }
-                Event::Expired(e) if e.header.a == EndReason::TriggerFailed.code() => note("Expired TRIGGER_FAILED"),
-                Event::Done(e) if budgets.contains(&e.order) => note("end of a budget order"),
-                _ => {}
-            }
-        }
-        if triggered > 1 {
-            note("cascade of several");
-        }
-    }
-    seen
-}
-
-#[test]
-fn ring_engine_and_journal_allocate_nothing_after_warm_up() {
-    let dir = tempfile::tempdir().unwrap();
-    let shared_memory = PathBuf::from("/dev/shm");
-    let tails = tempfile::Builder::new()
-        .prefix("ringbook-test-")
-        .tempdir_in(if shared_memory.is_dir() { shared_memory.as_path() } else { dir.path() })
-        .unwrap();
-    let options = Options {
-        // A few MiB: roll-overs are among what is counted.
-        segment_bytes: 4 << 20,
-        max_frame_bytes: 64 << 10,
-        tail_dir: tails.path().to_path_buf(),
-        free_space_floor: 0,
-        zero_rate: u64::MAX,
-        ..Options::default()
-    };
-    let journal = Journal::open(&dir.path().join("journal"), RealStorage::new(), options).unwrap().journal;
-    let (inflight, stranded) = InFlight::open(journal.tails(), 0).unwrap();
-    assert_eq!(stranded, None);
-    let (appender, watermarks, background) = journal.start(Arc::new(NoStreams), None);
-    let (input, output) = input_ring(1_024, 64);
-    let agent = EngineAgent::new(Engine::new(), appender, output, EngineClock::new(), Stamps::new(1_024))
-        .with_inflight(inflight);
-    let owners = vec![AccountId(FIRST); RECENT as usize];
-    let adjustments = [0; ACCOUNTS as usize];
-    let mut hot = Hot { agent, input, random: Random::new(5), orders: 1, adjustments, owners };
-    let genesis = Genesis {
-        seed: [3, 4],
-        rules: 1,
-        dedupe_capacity: 20_000,
-        max_event_bytes: MIN_EVENT_BYTES,
-        max_orders: 50_000,
-        ..Genesis::new(0)
-    };
-    hot.agent.execute_now(genesis.as_bytes()).unwrap();
-    hot.configure();
-    hot.stretch();
-    hot.run(WARM_UP);
-    let (stats, before) = (hot.agent.stats(), hot.agent.engine().sequence().0);
-    let continues = stats.continues.load(std::sync::atomic::Ordering::Relaxed);
-    let segments = watermarks.stat().segments.len();
-
-    WATCHED.set(true);
-    hot.run(COUNTED);
-    WATCHED.set(false);
-
-    let executed = hot.agent.engine().sequence().0 - before;
-    let continues = stats.continues.load(std::sync::atomic::Ordering::Relaxed) - continues;
-    let segments = watermarks.stat().segments.len() - segments;
-    println!(
-        "{executed} commands, {continues} CONTINUEs, {segments} roll-overs, {} open orders: {} allocations",
-        hot.agent.engine().open_order_count(),
-        COUNT.get()
-    );
-    assert!(executed >= COUNTED && continues > 0 && segments > 0 && hot.agent.engine().open_order_count() > 100);
-    hot.agent.engine().check_invariants().unwrap();
-    let seen = happened(&mut watermarks.reader(Sequence(before + 1)), Sequence(before + executed));
-    println!("{seen:?}");
-    for (what, least) in EXPECTED {
-        assert!(seen.get(what).is_some_and(|count| count >= least), "{what}: {:?} of {least}", seen.get(what));
-    }
-    assert_eq!(COUNT.get(), 0, "run with RINGBOOK_TRACE=1 and --nocapture to see where");
-    drop(hot);
-    background.stop();
 }
