@@ -166,6 +166,11 @@ impl<P: Clone> Trial<P> {
         let trace = (self.run)(plan);
         let what = format!("{} {kind}, {pair:?}", self.name);
         assert_eq!(Answer::of(&trace.events), Some(expected.shown()), "{what}: {:?}", trace.events);
+        if let [Event::Rejected(e)] = trace.events.as_slice() {
+            // EVENTS "rules for all commands": for the sender alone.
+            let hushed = [RejectCode::BadRequest.code(), RejectCode::UnknownAccount.code()].contains(&e.code);
+            assert_eq!(e.header.b == 1, hushed, "{what}");
+        }
         let Trace { before, mut after, .. } = trace;
         assert_eq!(after.sequence, before.sequence + 1, "{what}");
         match (self.memory)(expected) {

@@ -3,18 +3,15 @@
 use crate::common::Fast;
 use crate::ladder::{Answer, Apart, Kind, Memory, Rule, Trace, Trial, stranger};
 use Answer::{Code, Replayed};
-use ringbook_core::MIN_EVENT_BYTES;
 use ringbook_event::Origin;
 use ringbook_oracle::scenario::{Desk, bytes, genesis, limit, spot};
 use ringbook_wire::RejectCode::{BadConfig, BadRequest, Maintenance, UnknownAccount, UnknownOrder, UnknownSymbol};
 use ringbook_wire::message::{
-    Cancel, CancelAll, Genesis, Message, SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, name_field,
+    Cancel, CancelAll, Message, SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, name_field,
 };
 use ringbook_wire::{AccountId, AssetId, KeyId, OrderId, RATE_ONE, Rate, Role, Side, SymbolId, SymbolStatus};
 
 const OWN: u32 = 100;
-/// More orders than end in one command.
-const MANY: i64 = 60;
 
 /// A command, as these need it: who sends it, and the rules that it breaks.
 #[derive(Clone)]
@@ -50,16 +47,13 @@ const STRANGER: Rule<Plan> = rule(Code(UnknownAccount), |p| p.origin = stranger(
 const NO_SYMBOL: Rule<Plan> = rule(Code(UnknownSymbol), |p| p.unknown = true);
 const INCONSISTENT: Rule<Plan> = rule(Code(BadConfig), |p| p.inconsistent = true);
 
-/// Many bids of one account; the last one is the order that is named.
+/// One bid, the order that is named.
 fn run<M: Message>(plan: &Plan, message: impl Fn(&Plan, OrderId) -> M) -> Trace {
-    let mut fast = Fast::new(&Genesis { max_event_bytes: MIN_EVENT_BYTES, dedupe_capacity: 1_024, ..genesis() });
+    let mut fast = Fast::new(&genesis());
     let mut desk = Desk::new(&mut fast);
     let symbol = desk.symbol(|_| {});
     desk.rich(&[OWN]);
-    let mut order = OrderId(0);
-    for price in 0..MANY {
-        order = desk.place(limit(OWN, symbol, Side::Buy, 100 - price, 1)).accepted().0;
-    }
+    let (order, _) = desk.place(limit(OWN, symbol, Side::Buy, 100, 1)).accepted();
     if plan.ended {
         desk.send(&Cancel { account: AccountId(OWN), order, ..Cancel::new(0) });
     }
