@@ -40,6 +40,7 @@ mod orders;
 mod pending;
 mod query;
 mod restore;
+mod sessions;
 mod stops;
 mod symbols;
 mod table;

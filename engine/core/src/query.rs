@@ -313,11 +313,12 @@ impl Engine {
 
     /// Sessions that own orders with the cancel-on-disconnect flag, ascending.
     pub fn flagged_sessions(&self) -> Vec<SessionId> {
-        self.sessions.keys().copied().collect()
+        self.sessions.ids().collect()
     }
 
     pub(crate) fn order_view(&self, slot: u32) -> OrderView {
         let order = self.orders.get(slot);
+        let waits = matches!(order.place, Place::Waiting | Place::Fired);
         OrderView {
             order: order.id,
             account: self.accounts.get(order.account).id,
@@ -340,8 +341,8 @@ impl Engine {
             hold: order.hold,
             by_budget: order.by_budget,
             send_time: order.send_time,
-            trigger: if order.place == Place::Waiting { order.trigger } else { Price::ZERO },
-            direction: order.direction.filter(|_| order.place == Place::Waiting),
+            trigger: if waits { order.trigger } else { Price::ZERO },
+            direction: order.direction.filter(|_| waits),
             display: order.display,
             expire_at: order.expire_at,
         }
