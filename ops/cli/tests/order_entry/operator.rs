@@ -1,16 +1,11 @@
 //! What the operator may do against a real server: own fees, maintenance, a trade taken back (docs/EVENTS.md).
 
-mod common;
-
-use common::{LogonAs, Server, Wire, order};
+use crate::common::{Server, Wire, order};
+use crate::session;
 use ringbook_client::{Client, Options};
 use ringbook_wire::message::{BustTrade, Cancel, Message};
 use ringbook_wire::report::{Balance, Busted, Busy, Canceled, Config, Rejected, ReportType, Trade};
 use ringbook_wire::{AccountId, Amount, BusyReason, ClientOrderId, RejectCode, Sequence, Side, TradeId};
-
-fn session(session: u32) -> LogonAs {
-    LogonAs { session, ..LogonAs::default() }
-}
 
 /// 101 sells what 100 buys; the trade as both sides hear it, the buyer's (taker's) first.
 fn trade(trader: &mut Wire, id: u32) -> [Trade; 2] {
