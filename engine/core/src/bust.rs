@@ -46,6 +46,8 @@ impl Engine {
             buyer_fee: m.buyer_fee,
             seller_fee: m.seller_fee,
         });
+        // For the operator, who is none of the parties.
+        self.configured(MessageType::BustTrade, m.symbol.0, out);
     }
 
     /// What goes back: 105, 604, 300.

@@ -139,15 +139,16 @@ impl Engine {
             return refuse(self, RejectCode::UnknownSymbol, out);
         }
         let before = self.symbols.at(m.symbol).status;
-        // CLOSED is final; every other change may be.
-        let may_change = before != SymbolStatus::Closed;
-        let Some(status) = SymbolStatus::from_code(m.status).filter(|_| may_change) else {
-            return refuse(self, RejectCode::BadConfig, out);
-        };
+        let status = SymbolStatus::from_code(m.status);
         // Nothing trades in maintenance, so that no book can cross and no stop order can be due.
-        if self.maintenance && status == SymbolStatus::Trading {
+        if self.maintenance && status == Some(SymbolStatus::Trading) {
             return refuse(self, RejectCode::Maintenance, out);
         }
+        // CLOSED is final; every other change may be.
+        let may_change = before != SymbolStatus::Closed;
+        let Some(status) = status.filter(|_| may_change) else {
+            return refuse(self, RejectCode::BadConfig, out);
+        };
         self.symbols.at_mut(m.symbol).status = status;
         let header = Status::header(status.code(), before.code(), m.symbol.0);
         out.push(&Status { header, reserved: 0 });

@@ -9,16 +9,17 @@ use crate::accounts::Accounts;
 use crate::dedupe::{Dedupe, Known};
 use crate::expiry::Expiry;
 use crate::keys::Keys;
-use crate::orders::{List, Orders};
+use crate::orders::Orders;
 use crate::pending::{Cause, Task, Work};
+use crate::sessions::Sessions;
 use crate::symbols::Symbols;
 use ringbook_event::{Balance, EventWriter, Handled, Origin, Record, Rejected, Replayed, split_command};
 use ringbook_wire::message::{
     Amend, BustTrade, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown,
     SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, Withdraw,
 };
-use ringbook_wire::{AccountId, ClientOrderId, KeyId, RejectCode, Role, Sequence, SessionId, SymbolId, TimestampNs};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use ringbook_wire::{AccountId, ClientOrderId, KeyId, RejectCode, Role, Sequence, SymbolId, TimestampNs};
+use std::collections::{BTreeSet, VecDeque};
 
 /// Version of the rule book that this build executes.
 pub const RULES_VERSION: u32 = 1;
@@ -99,7 +100,7 @@ pub struct Engine {
     pub(crate) dedupe: Dedupe,
     pub(crate) keys: Keys,
     /// Orders with the cancel-on-disconnect flag, by session.
-    pub(crate) sessions: BTreeMap<SessionId, List>,
+    pub(crate) sessions: Sessions,
     pub(crate) work: VecDeque<Work>,
     /// Open orders with an expiry.
     pub(crate) expiry: Expiry,
@@ -138,7 +139,7 @@ impl Engine {
             orders: Orders::new(0),
             dedupe: Dedupe::new([0; 2], 0, 0),
             keys: Keys::default(),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             work: VecDeque::new(),
             expiry: Expiry::default(),
             fired: VecDeque::new(),

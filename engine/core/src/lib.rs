@@ -40,11 +40,12 @@ mod orders;
 mod pending;
 mod query;
 mod restore;
+mod sessions;
 mod stops;
 mod symbols;
 mod table;
 
 pub use engine::{Engine, Fault, MIN_EVENT_BYTES, Pending, RULES_VERSION};
 pub use pending::Continuation;
-pub use query::{BalanceView, KeyView, OrderView, SymbolView};
+pub use query::{BalanceView, FeesView, KeyView, OrderView, SymbolView};
 pub use restore::RestoreError;

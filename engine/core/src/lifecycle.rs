@@ -6,7 +6,7 @@
 use crate::dedupe::Entry;
 use crate::engine::Engine;
 use crate::new_order::hold_asset;
-use crate::orders::{List, NIL, Place};
+use crate::orders::{NIL, Place};
 use ringbook_event::{Done, EventWriter, Expired, Record};
 use ringbook_wire::{EndReason, OrderState};
 
@@ -56,7 +56,7 @@ impl Engine {
         }
         open.orders[side].push(&mut self.orders, slot, |order| &mut order.of_account);
         if flagged {
-            let list = self.sessions.entry(session).or_insert(List::EMPTY);
+            let list = self.sessions.entry(session);
             list.push(&mut self.orders, slot, |order| &mut order.of_session);
         }
     }
@@ -72,10 +72,10 @@ impl Engine {
         open.count -= 1;
         open.orders[side].unlink(&mut self.orders, slot, |order| &mut order.of_account);
         if flagged {
-            let list = self.sessions.get_mut(&session).expect("a flagged order is in its session's list");
+            let list = self.sessions.get_mut(session).expect("a flagged order is in its session's list");
             list.unlink(&mut self.orders, slot, |order| &mut order.of_session);
             if list.head == NIL {
-                self.sessions.remove(&session);
+                self.sessions.remove(session);
             }
         }
     }

@@ -125,7 +125,8 @@ impl Order {
     /// Its state while it is open (DOMAIN §4.2).
     pub fn open_state(&self) -> OrderState {
         match self.place {
-            Place::Waiting => OrderState::Untriggered,
+            // Until it runs, which TRIGGERED tells.
+            Place::Waiting | Place::Fired => OrderState::Untriggered,
             _ if self.filled.0 > 0 => OrderState::PartiallyFilled,
             _ => OrderState::New,
         }

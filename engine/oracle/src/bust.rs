@@ -6,7 +6,7 @@ use crate::Oracle;
 use crate::configure::require_zero;
 use crate::money::{BOUND, value};
 use ringbook_event::{Busted, Origin, Record};
-use ringbook_wire::message::BustTrade;
+use ringbook_wire::message::{BustTrade, MessageType};
 use ringbook_wire::{AccountId, RejectCode, Role};
 use std::collections::BTreeMap;
 
@@ -64,6 +64,7 @@ impl Oracle {
             }
             .into(),
         );
+        self.push_config(MessageType::BustTrade, m.symbol.0);
         Ok(())
     }
 }

@@ -18,11 +18,11 @@ impl Oracle {
             return self.set_exchange_status(m);
         }
         let before = self.symbols.get(&symbol).ok_or(RejectCode::UnknownSymbol)?.status;
-        let status = SymbolStatus::from_code(m.status).ok_or(RejectCode::BadConfig)?;
-        require(before != SymbolStatus::Closed)?;
-        if status == SymbolStatus::Trading {
+        if m.status == SymbolStatus::Trading.code() {
             self.check_maintenance()?;
         }
+        let status = SymbolStatus::from_code(m.status).ok_or(RejectCode::BadConfig)?;
+        require(before != SymbolStatus::Closed)?;
         self.change_status(symbol, status);
         match status {
             SymbolStatus::Trading => {

@@ -361,6 +361,8 @@ code! {
         ShuttingDown = 5 "SHUTTING_DOWN",
         /// The key's role or account range does not allow it; sending it again will not help.
         NotEntitled = 6 "NOT_ENTITLED",
+        /// The journal has no such trade at that sequence, or not with these details; sending it again will not help.
+        NoSuchTrade = 7 "NO_SUCH_TRADE",
     }
 }
 

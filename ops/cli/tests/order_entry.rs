@@ -1,6 +1,8 @@
 //! Order entry against a real server: what a session may rely on (docs/PROTOCOL.md §2, §3), and what a bad peer gets.
 
 mod common;
+#[path = "order_entry/operator.rs"]
+mod operator;
 
 use common::{LogonAs, Server, Wire, anonymous, is_report, order, place, resume, text};
 use ringbook_wire::codec::header;
