@@ -1,6 +1,6 @@
-//! Orders with an expiry, by (expire_at, order id): a heap of four children, whose places the orders know.
+//! Orders with an expiry, by (expire_at, order id): a heap of four children, and the place of each order in it.
 //!
-//! Invariants: an order is in the heap exactly if its `heap` is not `NIL`, and then it stands there; no child is due
+//! Invariants: a listed order with an expiry is in the heap, at the place that is noted for its slot; no child is due
 //! before its parent. The order of keys is total, so the heap's layout never shows: only its first is ever taken.
 
 use crate::orders::{NIL, Orders};
@@ -30,9 +30,16 @@ impl Entry {
 #[derive(Clone, Default)]
 pub struct Expiry {
     heap: Vec<Entry>,
+    /// Place in the heap by slot of the order: dense, because each order that sinks changes a few of them.
+    places: Vec<u32>,
 }
 
 impl Expiry {
+    /// An empty heap, for slots below `max_orders`.
+    pub fn new(max_orders: usize) -> Self {
+        Self { heap: Vec::with_capacity(max_orders), places: Vec::with_capacity(max_orders) }
+    }
+
     /// The order that is due first.
     #[inline]
     pub fn first(&self) -> Option<u32> {
@@ -63,21 +70,24 @@ impl Expiry {
     }
 
     /// Adds an order.
-    pub fn add(&mut self, orders: &mut Orders, slot: u32) {
+    pub fn add(&mut self, orders: &Orders, slot: u32) {
         let order = orders.get(slot);
         let entry = Entry { expire_at: order.expire_at, id: order.id, slot };
+        if self.places.len() <= slot as usize {
+            self.places.resize(slot as usize + 1, NIL);
+        }
         self.heap.push(entry);
-        self.rise(orders, self.heap.len() - 1, entry);
+        self.rise(self.heap.len() - 1, entry);
     }
 
     /// Takes an order out, wherever it stands.
-    pub fn remove(&mut self, orders: &mut Orders, slot: u32) {
-        let at = orders.get(slot).heap as usize;
-        assert!(self.heap[at].slot == slot, "an order knows its place in the heap");
-        orders.get_mut(slot).heap = NIL;
+    pub fn remove(&mut self, slot: u32) {
+        let at = self.places[slot as usize] as usize;
+        assert!(self.heap[at].slot == slot, "the place of an order in the heap is known");
+        self.places[slot as usize] = NIL;
         let last = self.heap.pop().expect("the order is in it");
         if at < self.heap.len() {
-            self.sink(orders, at, last);
+            self.sink(at, last);
         }
     }
 
@@ -86,34 +96,35 @@ impl Expiry {
         self.heap.iter().map(|entry| entry.slot)
     }
 
-    /// Whether every order knows its place and no child is due before its parent.
+    /// Whether every place is known and no child is due before its parent.
     pub fn is_heap(&self, orders: &Orders) -> bool {
         self.heap.iter().enumerate().all(|(at, entry)| {
             let order = orders.get(entry.slot);
-            let own = order.heap as usize == at && (order.expire_at, order.id) == entry.key();
+            let own = self.places[entry.slot as usize] as usize == at && (order.expire_at, order.id) == entry.key();
             own && self.heap[at.saturating_sub(1) / WAYS].key() <= entry.key()
         })
     }
 
-    fn put(&mut self, orders: &mut Orders, at: usize, entry: Entry) {
+    #[inline]
+    fn put(&mut self, at: usize, entry: Entry) {
         self.heap[at] = entry;
-        orders.get_mut(entry.slot).heap = at as u32;
+        self.places[entry.slot as usize] = at as u32;
     }
 
-    fn rise(&mut self, orders: &mut Orders, mut at: usize, entry: Entry) {
+    fn rise(&mut self, mut at: usize, entry: Entry) {
         while at > 0 {
             let parent = self.heap[(at - 1) / WAYS];
             if parent.key() <= entry.key() {
                 break;
             }
-            self.put(orders, at, parent);
+            self.put(at, parent);
             at = (at - 1) / WAYS;
         }
-        self.put(orders, at, entry);
+        self.put(at, entry);
     }
 
     /// Puts an entry into the free place `at`, or below, or above.
-    fn sink(&mut self, orders: &mut Orders, mut at: usize, entry: Entry) {
+    fn sink(&mut self, mut at: usize, entry: Entry) {
         loop {
             let first = WAYS * at + 1;
             let children = first..(first + WAYS).min(self.heap.len());
@@ -122,10 +133,10 @@ impl Expiry {
                 break;
             }
             let child = self.heap[least];
-            self.put(orders, at, child);
+            self.put(at, child);
             at = least;
         }
-        self.rise(orders, at, entry);
+        self.rise(at, entry);
     }
 }
 
@@ -138,7 +149,7 @@ mod tests {
     #[test]
     fn behaves_like_a_sorted_set_under_random_use() {
         let mut orders = Orders::new(512);
-        let (mut expiry, mut model) = (Expiry::default(), BTreeSet::new());
+        let (mut expiry, mut model) = (Expiry::new(512), BTreeSet::new());
         let mut state = 1u64;
         let mut random = |bound: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -148,11 +159,11 @@ mod tests {
             if random(5) < 3 && orders.has_room() {
                 let time = 1 + random(40);
                 let slot = orders.add(crate::orders::tests::order(OrderId(id), TimestampNs(time)));
-                expiry.add(&mut orders, slot);
+                expiry.add(&orders, slot);
                 model.insert((time, id, slot));
             } else if let Some(&taken) = model.iter().nth(random(model.len().max(1) as u64) as usize) {
                 let taken = if random(2) == 0 { *model.first().expect("not empty") } else { taken };
-                expiry.remove(&mut orders, taken.2);
+                expiry.remove(taken.2);
                 orders.remove(taken.2);
                 model.remove(&taken);
             }

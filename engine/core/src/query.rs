@@ -230,11 +230,12 @@ impl Engine {
 
     pub(crate) fn order_view(&self, slot: u32) -> OrderView {
         let order = self.orders.get(slot);
+        let request = self.dedupe.request(order.known);
         OrderView {
             order: order.id,
             account: self.accounts.get(order.account).id,
             symbol: order.symbol,
-            client_id: order.client_id,
+            client_id: request.client_id,
             side: order.side,
             order_type: order.order_type,
             time_in_force: order.time_in_force,
@@ -250,7 +251,7 @@ impl Engine {
             cost: order.cost,
             fee: order.fee,
             hold: order.hold,
-            send_time: order.send_time,
+            send_time: request.send_time,
             trigger: if order.place == Place::Waiting { order.trigger } else { Price::ZERO },
             direction: order.direction.filter(|_| order.place == Place::Waiting),
             display: order.display,
