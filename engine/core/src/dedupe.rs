@@ -202,6 +202,12 @@ impl Dedupe {
         self.node(at).request()
     }
 
+    /// Reads the cache lines of a node; the sum means nothing.
+    #[inline]
+    pub fn read_lines(&self, at: u32) -> u64 {
+        self.node(at).payload ^ self.node(at).outcome.sequence.0
+    }
+
     /// How the request of an entry ended.
     #[inline]
     pub fn outcome(&self, at: u32) -> &Outcome {

@@ -134,7 +134,7 @@ impl Engine {
             keys: Keys::default(),
             sessions: BTreeMap::new(),
             work: VecDeque::new(),
-            expiry: Expiry::default(),
+            expiry: Expiry::new(0, 0),
             fired: VecDeque::new(),
             cause: Cause::NONE,
         }
@@ -291,7 +291,7 @@ impl Engine {
     pub(crate) fn restore_settings(&mut self, settings: Settings) {
         self.orders = Orders::new(settings.max_orders as usize);
         self.dedupe = Dedupe::new(settings.seed, settings.dedupe_capacity as usize, settings.max_orders as usize);
-        self.expiry = Expiry::new(settings.max_orders as usize);
+        self.expiry = Expiry::new(settings.seed[0], settings.max_orders as usize);
         self.settings = settings;
     }
 

@@ -69,8 +69,8 @@ impl Engine {
             .slots()
             .filter(|&slot| self.orders.get(slot).listed && self.orders.get(slot).expire_at.0 != 0)
             .count();
-        if expiring != self.expiry.slots().count() || !self.expiry.is_heap(&self.orders) {
-            return Err("the heap of expiries is not one".into());
+        if expiring != self.expiry.slots().count() || !self.expiry.is_consistent(&self.orders) {
+            return Err("the orders with an expiry and their moments disagree".into());
         }
         for (slot, account) in self.accounts.all().iter().enumerate() {
             for balance in &account.balances {
