@@ -34,9 +34,7 @@ struct Exchange {
 
 /// How a piece of work went.
 struct Took {
-    parts: u32,
-    whole: Duration,
-    longest: Duration,
+    parts: Vec<Duration>,
     largest: usize,
     exclusive: bool,
 }
@@ -83,15 +81,13 @@ impl Exchange {
     fn send<M: Message>(&mut self, message: &M) -> Took {
         self.now += 1_000;
         let (time, length) = self.one(Origin::INTERNAL, message.as_bytes());
-        let mut took = Took { parts: 1, whole: time, longest: time, largest: length, exclusive: false };
+        let mut took = Took { parts: vec![time], largest: length, exclusive: false };
         while let Some(next) = self.engine.continuation() {
             took.exclusive |= self.engine.pending() == Pending::Exclusive;
             let mut message = Continue::new(next.request);
             message.of = next.of;
             let (time, length) = self.one(next.origin, message.as_bytes());
-            took.parts += 1;
-            took.whole += time;
-            took.longest = took.longest.max(time);
+            took.parts.push(time);
             took.largest = took.largest.max(length);
         }
         took
@@ -114,7 +110,7 @@ struct Runs(Vec<Took>);
 
 impl Runs {
     /// Median, least and greatest of a time, in milliseconds.
-    fn spread(&self, of: fn(&Took) -> Duration) -> [f64; 3] {
+    fn spread(&self, of: impl Fn(&Took) -> Duration) -> [f64; 3] {
         let mut times: Vec<f64> = self.0.iter().map(|took| of(took).as_secs_f64() * 1e3).collect();
         times.sort_unstable_by(f64::total_cmp);
         [times[times.len() / 2], times[0], times[times.len() - 1]]
@@ -123,13 +119,24 @@ impl Runs {
     fn show(&self, what: &str) {
         let took = &self.0[0];
         let between = if took.exclusive { "nothing comes between" } else { "others come between" };
-        let [whole, longest] = [self.spread(|took| took.whole), self.spread(|took| took.longest)];
-        let largest = self.0.iter().map(|took| took.largest).max().expect("at least one run");
+        // Every run does the same work in the same parts: what is not the same is the machine.
+        let parts: Vec<f64> = (0..took.parts.len()).map(|part| self.spread(|took| took.parts[part])[1]).collect();
+        let whole = self.spread(|took| took.parts.iter().sum());
+        let longest = self.spread(|took| *took.parts.iter().max().expect("at least one part"));
         println!(
-            "{what:42} {:4} {:8.2} {:7.2} {:7.2}   {:7.3} {:6.3} {:6.3}   {largest:6}; {between}",
-            took.parts, whole[0], whole[1], whole[2], longest[0], longest[1], longest[2],
+            "{what:38} {:3} {:7.2} {:6.2} {:6.2} {:6.2}   {:6.3} {:6.3} {:6.3} {:6.3}   {:6}; {between}",
+            parts.len(),
+            parts.iter().sum::<f64>(),
+            whole[0],
+            whole[1],
+            whole[2],
+            parts.iter().copied().fold(0.0, f64::max),
+            longest[0],
+            longest[1],
+            longest[2],
+            took.largest
         );
-        assert!(largest <= MAX_EVENT_BYTES as usize, "a frame beyond its bound");
+        assert!(took.largest <= MAX_EVENT_BYTES as usize, "a frame beyond its bound");
     }
 }
 
@@ -241,7 +248,7 @@ fn single(names: [&str; 4], runs: usize) {
             fill_ring(&mut exchange, account);
         }
         let mut open = Vec::new();
-        let mut sums = [(0u64, 0u64); 4];
+        let mut times: [Vec<u64>; 4] = Default::default();
         for number in 0..400_000u32 {
             let mut kind = if number < 50_000 { 0 } else { [0, 0, 0, 1, 2, 3][scatter.below(6) as usize] };
             let at = scatter.below(open.len().max(1) as u64) as usize;
@@ -266,17 +273,23 @@ fn single(names: [&str; 4], runs: usize) {
             if number < 100_000 || matches!(kind, 1 | 2) && took.largest < size_of::<Done>() {
                 kind = 4;
             }
-            if let Some(sum) = sums.get_mut(kind) {
-                *sum = (sum.0 + 1, sum.1 + took.whole.as_nanos() as u64);
+            if let Some(times) = times.get_mut(kind) {
+                times.push(took.parts[0].as_nanos() as u64);
             }
         }
-        for (all, (count, sum)) in nanoseconds.iter_mut().zip(sums) {
-            all.push(sum / count.max(1));
+        for (all, mut times) in nanoseconds.iter_mut().zip(times) {
+            times.sort_unstable();
+            all.push(times[times.len() / 2]);
         }
     }
     for (name, mut all) in names.into_iter().zip(nanoseconds) {
         all.sort_unstable();
-        println!("{name:42} median {:5} ns, least {:5}, greatest {:5}", all[runs / 2], all[0], all[runs - 1]);
+        println!(
+            "{name:38} median {:5} ns; of the runs' medians least {:5}, greatest {:5}",
+            all[runs / 2],
+            all[0],
+            all[runs - 1]
+        );
     }
 }
 
@@ -317,7 +330,8 @@ fn main() {
     let wanted = arguments.next().unwrap_or_default();
     let runs = arguments.next().map_or(5, |text| text.parse().expect("how many runs"));
     floor(runs);
-    println!("{:42} part {:>24}   {:>21}   bytes of {MAX_EVENT_BYTES}", "", "whole ms: median min max", "longest part");
+    println!("ms of {runs} runs: undisturbed (the least of each part), median, least, greatest run");
+    println!("{:38} parts {:>26}   {:>27}   bytes of {MAX_EVENT_BYTES}", "", "whole", "longest part");
     let works: [(&str, fn(bool) -> Took, bool); 8] = [
         ("cancel-all of 100,000 orders", cancel_all, false),
         ("cancel-all of a side without orders", cancel_nothing, false),

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A request has one node from its acceptance (or refusal) until it is evicted: when an order ends, its node becomes an entry
-//! of the ring, and neither table is touched.
+//! of the ring, and neither table is touched. What is evicted is dead at once; the tables forget it a little later, several
+//! at a time and when requests are added, because their places lie anywhere in memory.
 //!
 //! Invariants (DOMAIN §4.1): an id is unique per account among open orders and entries; the ring holds at most
 //! `capacity` entries, of one account at most `max(1, capacity / 16)`; each eviction raises the account's newest evicted
@@ -20,6 +21,10 @@ use crate::table::Table;
 use ringbook_wire::{Amount, ClientOrderId, EndReason, OrderId, OrderState, Qty, Sequence, TimestampNs};
 
 const NIL: u32 = u32::MAX;
+/// Instead of the slot of an open order: the node is evicted.
+const DEAD: u32 = NIL - 1;
+/// Dead nodes that the tables forget together.
+const FORGET: usize = 16;
 
 /// What a client asked for.
 #[derive(Clone, Copy, Debug)]
@@ -77,14 +82,34 @@ struct Node {
     order: OrderId,
     send_time: TimestampNs,
     account: u32,
-    /// Slot of the open order; `NIL` once it has ended, and the node is in the ring.
+    /// Slot of the open order; `NIL` once it has ended, and the node is in the ring; `DEAD` once it is evicted.
     open: u32,
+    outcome: AtLine<Outcome>,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct AtLine<T>(T);
+
+/// What an eviction looks at, apart from the nodes: entries that end one after another lie close together.
+#[derive(Clone, Copy)]
+struct Aged {
     older: u32,
     newer: u32,
     older_of_account: u32,
     newer_of_account: u32,
-    outcome: Outcome,
+    send_time: TimestampNs,
+    account: u32,
 }
+
+const NEVER: Aged = Aged {
+    older: NIL,
+    newer: NIL,
+    older_of_account: NIL,
+    newer_of_account: NIL,
+    send_time: TimestampNs(0),
+    account: 0,
+};
 
 /// What a client id or an order id leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +139,10 @@ pub struct Dedupe {
     by_client: Table,
     by_order: Table,
     nodes: Vec<Node>,
+    aged: Vec<Aged>,
     free: Vec<u32>,
+    /// Evicted, and still in the tables.
+    dead: Vec<u32>,
     oldest: u32,
     newest: u32,
     len: usize,
@@ -130,14 +158,19 @@ pub fn fold(a: u64, b: u64) -> u64 {
 impl Dedupe {
     /// An empty ring of `capacity` entries, beside at most `max_orders` open orders.
     pub fn new(seed: [u64; 2], capacity: usize, max_orders: usize) -> Self {
+        // An end turns an open node into an entry and an entry into a dead node; only an addition adds, and then at most
+        // FORGET - 1 dead ones are left, or there are fewer than before.
+        let bound = capacity + max_orders + FORGET;
         Self {
             seed,
             capacity,
             share: (capacity / 16).max(1) as u32,
-            by_client: Table::new(capacity + max_orders),
-            by_order: Table::new(capacity + max_orders),
-            nodes: Vec::with_capacity(capacity + max_orders),
-            free: Vec::with_capacity(capacity + max_orders),
+            by_client: Table::new(bound),
+            by_order: Table::new(bound),
+            nodes: Vec::with_capacity(bound),
+            aged: Vec::with_capacity(bound),
+            free: Vec::with_capacity(bound),
+            dead: Vec::with_capacity(bound),
             oldest: NIL,
             newest: NIL,
             len: 0,
@@ -175,14 +208,20 @@ impl Dedupe {
     fn known_as(&self, at: u32) -> Known {
         match self.node(at).open {
             NIL => Known::Ended(at),
-            slot => Known::Open(slot),
+            slot => {
+                debug_assert!(slot != DEAD);
+                Known::Open(slot)
+            }
         }
     }
 
     /// What an account's client id leads to.
     #[inline]
     pub fn find_client(&self, account: u32, id: ClientOrderId) -> Option<Known> {
-        let is_it = |at| self.node(at).client_id == id && self.node(at).account == account;
+        let is_it = |at| {
+            let node = self.node(at);
+            node.client_id == id && node.account == account && node.open != DEAD
+        };
         self.by_client.find(self.client_tag(account, id), is_it).map(|at| self.known_as(at))
     }
 
@@ -192,7 +231,8 @@ impl Dedupe {
         if id.0 == 0 {
             return None;
         }
-        let found = self.by_order.find(self.by_order.tag_of_number(id.0), |at| self.node(at).order == id);
+        let is_it = |at| self.node(at).order == id && self.node(at).open != DEAD;
+        let found = self.by_order.find(self.by_order.tag_of_number(id.0), is_it);
         found.map(|at| self.known_as(at))
     }
 
@@ -205,14 +245,14 @@ impl Dedupe {
     /// Reads the cache lines of a node; the sum means nothing.
     #[inline]
     pub fn read_lines(&self, at: u32) -> u64 {
-        self.node(at).payload ^ self.node(at).outcome.sequence.0
+        self.node(at).payload ^ self.node(at).outcome.0.sequence.0
     }
 
     /// How the request of an entry ended.
     #[inline]
     pub fn outcome(&self, at: u32) -> &Outcome {
         debug_assert!(self.node(at).open == NIL);
-        &self.node(at).outcome
+        &self.node(at).outcome.0
     }
 
     /// Notes an open order; its node.
@@ -239,8 +279,9 @@ impl Dedupe {
     #[inline]
     fn note(&mut self, request: Request, open: u32) -> u32 {
         let Request { client_id, payload, order, send_time, account } = request;
-        let (older, newer, older_of_account, newer_of_account) = (NIL, NIL, NIL, NIL);
-        let outcome = Outcome::NONE;
+        if self.dead.len() >= FORGET {
+            self.forget();
+        }
         let at = match self.free.pop() {
             Some(at) => {
                 let node = self.node_mut(at);
@@ -250,12 +291,9 @@ impl Dedupe {
                 at
             }
             None => {
-                #[rustfmt::skip]
-                let node = Node {
-                    client_id, payload, order, send_time, account, open,
-                    older, newer, older_of_account, newer_of_account, outcome,
-                };
-                self.nodes.push(node);
+                let outcome = AtLine(Outcome::NONE);
+                self.nodes.push(Node { client_id, payload, order, send_time, account, open, outcome });
+                self.aged.push(NEVER);
                 (self.nodes.len() - 1) as u32
             }
         };
@@ -266,6 +304,33 @@ impl Dedupe {
         at
     }
 
+    /// Takes dead nodes out of the tables. First everything that this needs is read, so that the processor fetches it for all
+    /// of them at once.
+    fn forget(&mut self) {
+        let mut dead = [NIL; FORGET];
+        dead.copy_from_slice(&self.dead[self.dead.len() - FORGET..]);
+        self.dead.truncate(self.dead.len() - FORGET);
+        let tags = |dedupe: &Self, at| {
+            let Node { client_id, account, order, .. } = *dedupe.node(at);
+            (dedupe.client_tag(account, client_id), dedupe.by_order.tag_of_number(order.0), order)
+        };
+        let mut sum = 0;
+        for at in dead {
+            let (by_client, by_order, _) = tags(self, at);
+            sum ^= self.by_client.read_line(by_client) ^ self.by_order.read_line(by_order);
+        }
+        std::hint::black_box(sum);
+        for at in dead {
+            let (by_client, by_order, order) = tags(self, at);
+            self.by_client.remove(by_client, at);
+            if order.0 != 0 {
+                self.by_order.remove(by_order, at);
+            }
+            self.free.push(at);
+        }
+    }
+
+    #[inline]
     fn make_room(&mut self, accounts: &mut Accounts, account: u32) {
         while accounts.get(account).dedupe.count >= self.share {
             self.evict(accounts, accounts.get(account).dedupe.oldest);
@@ -276,56 +341,55 @@ impl Dedupe {
     }
 
     /// Makes a node the newest entry.
+    #[inline]
     fn link(&mut self, accounts: &mut Accounts, at: u32, outcome: Outcome) {
-        let share = &mut accounts.get_mut(self.node(at).account).dedupe;
-        let (older, older_of_account) = (self.newest, share.newest);
-        let node = self.node_mut(at);
+        let node = &mut self.nodes[at as usize];
         node.open = NIL;
-        (node.older, node.newer) = (older, NIL);
-        (node.older_of_account, node.newer_of_account) = (older_of_account, NIL);
-        node.outcome = outcome;
+        node.outcome = AtLine(outcome);
+        let (account, send_time) = (node.account, node.send_time);
+        let share = &mut accounts.get_mut(account).dedupe;
+        let (older, older_of_account) = (self.newest, share.newest);
+        let (newer, newer_of_account) = (NIL, NIL);
+        self.aged[at as usize] = Aged { older, newer, older_of_account, newer_of_account, send_time, account };
         match older {
             NIL => self.oldest = at,
-            newest => self.node_mut(newest).newer = at,
+            newest => self.aged[newest as usize].newer = at,
         }
         self.newest = at;
         match older_of_account {
             NIL => share.oldest = at,
-            newest => self.node_mut(newest).newer_of_account = at,
+            newest => self.aged[newest as usize].newer_of_account = at,
         }
         share.newest = at;
         share.count += 1;
         self.len += 1;
     }
 
+    #[inline]
     fn evict(&mut self, accounts: &mut Accounts, at: u32) {
-        let Node { client_id, order, send_time, account, older, newer, older_of_account, newer_of_account, .. } =
-            *self.node(at);
+        let Aged { older, newer, older_of_account, newer_of_account, send_time, account } = self.aged[at as usize];
         let share = &mut accounts.get_mut(account).dedupe;
         match older {
             NIL => self.oldest = newer,
-            older => self.node_mut(older).newer = newer,
+            older => self.aged[older as usize].newer = newer,
         }
         match newer {
             NIL => self.newest = older,
-            newer => self.node_mut(newer).older = older,
+            newer => self.aged[newer as usize].older = older,
         }
         match older_of_account {
             NIL => share.oldest = newer_of_account,
-            older => self.node_mut(older).newer_of_account = newer_of_account,
+            older => self.aged[older as usize].newer_of_account = newer_of_account,
         }
         match newer_of_account {
             NIL => share.newest = older_of_account,
-            newer => self.node_mut(newer).older_of_account = older_of_account,
+            newer => self.aged[newer as usize].older_of_account = older_of_account,
         }
         share.count -= 1;
         share.evicted = share.evicted.max(send_time);
         self.len -= 1;
-        self.by_client.remove(self.client_tag(account, client_id), at);
-        if order.0 != 0 {
-            self.by_order.remove(self.by_order.tag_of_number(order.0), at);
-        }
-        self.free.push(at);
+        self.node_mut(at).open = DEAD;
+        self.dead.push(at);
     }
 
     /// Entries, oldest first.
@@ -333,14 +397,14 @@ impl Dedupe {
         let mut at = self.oldest;
         core::iter::from_fn(move || {
             let node = self.nodes.get(at as usize)?;
-            at = node.newer;
-            Some((node.request(), &node.outcome))
+            at = self.aged[at as usize].newer;
+            Some((node.request(), &node.outcome.0))
         })
     }
 
     /// How many client ids are known.
     pub fn known(&self) -> usize {
-        self.by_client.len()
+        self.by_client.len() - self.dead.len()
     }
 
     /// Entries in the ring.

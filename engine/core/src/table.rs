@@ -99,6 +99,12 @@ impl Table {
         }
     }
 
+    /// Reads the place where looking for a tag begins; the number means nothing.
+    #[inline]
+    pub fn read_line(&self, tag: u32) -> u32 {
+        self.place(self.home(tag)).reference
+    }
+
     /// Adds an entry. The caller has made sure that it is not there.
     #[inline]
     pub fn insert(&mut self, tag: u32, reference: u32) {
