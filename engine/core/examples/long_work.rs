@@ -332,7 +332,8 @@ fn main() {
     floor(runs);
     println!("ms of {runs} runs: undisturbed (the least of each part), median, least, greatest run");
     println!("{:38} parts {:>26}   {:>27}   bytes of {MAX_EVENT_BYTES}", "", "whole", "longest part");
-    let works: [(&str, fn(bool) -> Took, bool); 8] = [
+    type Work = fn(bool) -> Took;
+    let works: [(&str, Work, bool); 8] = [
         ("cancel-all of 100,000 orders", cancel_all, false),
         ("cancel-all of a side without orders", cancel_nothing, false),
         ("close of a symbol with 100,000 orders", close, false),

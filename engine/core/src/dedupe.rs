@@ -87,6 +87,8 @@ struct Node {
     outcome: AtLine<Outcome>,
 }
 
+const _: () = assert!(size_of::<Node>() == 128 && std::mem::offset_of!(Node, outcome) == 64);
+
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct AtLine<T>(T);
@@ -118,16 +120,6 @@ pub enum Known {
     Open(u32),
     /// Slot of an entry.
     Ended(u32),
-}
-
-const _: () = assert!(size_of::<Node>() == 128 && std::mem::offset_of!(Node, outcome) == 64);
-
-impl Node {
-    #[inline]
-    fn request(&self) -> Request {
-        let Self { client_id, payload, order, send_time, account, .. } = *self;
-        Request { client_id, payload, order, send_time, account }
-    }
 }
 
 /// See the module.
@@ -239,7 +231,8 @@ impl Dedupe {
     /// The request of a node.
     #[inline]
     pub fn request(&self, at: u32) -> Request {
-        self.node(at).request()
+        let Node { client_id, payload, order, send_time, account, .. } = *self.node(at);
+        Request { client_id, payload, order, send_time, account }
     }
 
     /// Reads the cache lines of a node; the sum means nothing.
@@ -255,12 +248,6 @@ impl Dedupe {
         &self.node(at).outcome.0
     }
 
-    /// Notes an open order; its node.
-    #[inline]
-    pub fn open(&mut self, request: Request, slot: u32) -> u32 {
-        self.note(request, slot)
-    }
-
     /// An open order's node becomes an entry.
     #[inline]
     pub fn end(&mut self, accounts: &mut Accounts, at: u32, outcome: Outcome) {
@@ -272,12 +259,13 @@ impl Dedupe {
     #[inline]
     pub fn add(&mut self, accounts: &mut Accounts, request: Request, outcome: Outcome) {
         self.make_room(accounts, request.account);
-        let at = self.note(request, NIL);
+        let at = self.open(request, NIL);
         self.link(accounts, at, outcome);
     }
 
+    /// Notes an order and the slot where it is open; its node.
     #[inline]
-    fn note(&mut self, request: Request, open: u32) -> u32 {
+    pub fn open(&mut self, request: Request, open: u32) -> u32 {
         let Request { client_id, payload, order, send_time, account } = request;
         if self.dead.len() >= FORGET {
             self.forget();
@@ -396,9 +384,9 @@ impl Dedupe {
     pub fn entries(&self) -> impl Iterator<Item = (Request, &Outcome)> {
         let mut at = self.oldest;
         core::iter::from_fn(move || {
-            let node = self.nodes.get(at as usize)?;
-            at = self.aged[at as usize].newer;
-            Some((node.request(), &node.outcome.0))
+            let entry = self.nodes.get(at as usize).map(|node| (self.request(at), &node.outcome.0));
+            at = self.aged.get(at as usize).map_or(NIL, |aged| aged.newer);
+            entry
         })
     }
 

@@ -135,7 +135,7 @@ impl Engine {
             if !crate::matching::has_room(out, self.accounts.touched_count()) {
                 return (count, Some(task));
             }
-            if count as usize % AHEAD == 0 {
+            if (count as usize).is_multiple_of(AHEAD) {
                 self.look_ahead(&task, slot);
             }
             match task {

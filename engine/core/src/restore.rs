@@ -97,6 +97,9 @@ impl Engine {
             };
             self.keys.set(KeyId(key.key), restored);
         }
+        if !image.orders.is_sorted_by(|a, b| a.order < b.order) {
+            return Err("its orders do not rise by order id".into());
+        }
         // Lists go by acceptance, queues by queue sequence: two passes.
         let mut resting = Vec::new();
         for order in &image.orders {
