@@ -93,6 +93,7 @@ MESSAGES = {  # type: name, length, fields from offset 8 on as pairs of name and
     174: ("MASS_DONE", 56, PLACE + "account I count I kind B more B - 14x"),
     175: ("TRIGGERED", 64, PLACE + "account I symbol I order Q price q side B order_type B - 6x"),
     176: ("REFRESHED", 72, PLACE + "account I symbol I order Q shown q remaining q side B - 7x"),
+    177: ("BUSTED", 88, PLACE + "account I symbol I order Q trade Q price q quantity q fee q side B - 7x"),
 }
 TYPE = {name: number for number, (name, _, _) in MESSAGES.items()}
 LAYOUT = {}  # type: name, length, fields with their zero values, struct
@@ -118,15 +119,15 @@ CODES = {  # by field name; a code that is not here is shown as its number
     "amend_reason": numbered("USER TRIM"),
     "reason": {0: "-", **numbered("USER MASS SESSION"), **numbered("TIME IOC FOK NO_LIQUIDITY PROTECTION BUDGET REDUCE_ONLY MARGIN "
                                                                    "TRIGGER_FAILED LIQUIDATION ADL STATUS STP FAULT", 16)},
-    "busy_reason": numbered("RING_FULL RATE_LIMIT OUTSTANDING READ_ONLY SHUTTING_DOWN NOT_ENTITLED"),
+    "busy_reason": numbered("RING_FULL RATE_LIMIT OUTSTANDING READ_ONLY SHUTTING_DOWN NOT_ENTITLED NO_SUCH_TRADE"),
     "error": numbered("BAD_LENGTH BAD_TYPE BAD_VERSION NOT_LOGGED_ON TIMEOUT SLOW_READER REPLACED SHUTTING_DOWN BAD_CREDENTIALS "
                       "TOO_MANY_CONNECTIONS BAD_FIELD BAD_TOKEN HISTORY_GONE"),
-    "code": {0: "-", 100: "BAD_REQUEST", **numbered("UNKNOWN_ACCOUNT ACCOUNT_SUSPENDED UNKNOWN_ASSET UNKNOWN_SYMBOL SYMBOL_STATUS", 102),
+    "code": {0: "-", 100: "BAD_REQUEST", **numbered("UNKNOWN_ACCOUNT ACCOUNT_SUSPENDED UNKNOWN_ASSET UNKNOWN_SYMBOL SYMBOL_STATUS MAINTENANCE", 102),
              **numbered("PRICE_RANGE PRICE_BAND QTY_RANGE NOTIONAL", 200), **numbered("BAD_DISPLAY BAD_STP BAD_EXPIRY TRIGGER_IMMEDIATE "
              "DUPLICATE_CLIENT_ID TOO_MANY_ORDERS STALE_REQUEST POSITION_LIMIT", 205), **numbered("INSUFFICIENT_BALANCE "
              "INSUFFICIENT_MARGIN TIER_LEVERAGE REDUCE_ONLY REDUCE_ONLY_MODE NO_MARK", 300), **numbered("POST_ONLY_CROSS UNKNOWN_ORDER "
              "AMEND_QTY AMEND_NOTHING", 400), **numbered("ADJUSTMENT_OLD AMOUNT SUPPLY_LIMIT HAS_POSITION_OR_ORDERS LEVERAGE_RANGE", 500),
-             **numbered("MARK_OLD MARK_JUMP FUNDING_TIME BAD_CONFIG", 600), 900: "ENGINE_FAULT"},
+             **numbered("MARK_OLD MARK_JUMP FUNDING_TIME BAD_CONFIG BAD_TRADE", 600), 900: "ENGINE_FAULT"},
 }
 BUY, SELL, LIMIT, GTC, IOC = 1, 2, 1, 1, 3
 CANCEL_ON_DISCONNECT, RESUME, LAST, ALL = 8, 1, 1, 65535

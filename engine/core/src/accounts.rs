@@ -9,8 +9,9 @@
 //! 2. Every change of a balance goes through [`Accounts::change`], which notes the value before the command, so that
 //!    BALANCE is written once for each wallet that differs.
 
+use crate::money::FeeTerms;
 use crate::orders::List;
-use ringbook_wire::{AccountId, Amount, AssetId, Sequence, Side, SymbolId, TimestampNs};
+use ringbook_wire::{AccountId, Amount, AssetId, FeeModel, Sequence, Side, SymbolId, TimestampNs};
 
 /// Ids in a page of the id index.
 const PAGE: usize = 4_096;
@@ -47,6 +48,14 @@ pub struct LastAdjustment {
     pub code: u16,
 }
 
+/// An account's own rates for the symbols of a fee group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnFees {
+    pub group: u16,
+    pub taker: i64,
+    pub maker: i64,
+}
+
 /// What the dedupe ring keeps for an account.
 #[derive(Clone, Copy, Debug)]
 pub struct DedupeShare {
@@ -64,6 +73,8 @@ pub struct Account {
     /// STP group; 0 is none.
     pub group: u32,
     pub suspended: bool,
+    /// Own fee rates, by fee group.
+    pub fees: Vec<OwnFees>,
     pub balances: Vec<Balance>,
     pub symbols: Vec<OpenOrders>,
     pub dedupe: DedupeShare,
@@ -119,6 +130,7 @@ impl Accounts {
             id,
             group: 0,
             suspended: false,
+            fees: Vec::new(),
             balances: Vec::new(),
             symbols: Vec::new(),
             dedupe: DedupeShare { oldest: u32::MAX, newest: u32::MAX, count: 0, evicted: TimestampNs(0) },
@@ -142,6 +154,19 @@ impl Accounts {
     /// All accounts, in order of creation.
     pub fn all(&self) -> &[Account] {
         &self.accounts
+    }
+
+    /// The rates that an account's order copies: its own for the fee group, or the symbol's. Fees per lot are the symbol's.
+    #[inline]
+    pub fn fee_terms(&self, slot: u32, group: u16, terms: FeeTerms) -> FeeTerms {
+        let own = &self.get(slot).fees;
+        if own.is_empty() || terms.model == FeeModel::PerLot {
+            return terms;
+        }
+        match own.iter().find(|own| own.group == group) {
+            Some(own) => FeeTerms { taker: own.taker, maker: own.maker, ..terms },
+            None => terms,
+        }
     }
 
     /// What is available to an account.

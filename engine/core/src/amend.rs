@@ -3,7 +3,7 @@
 use crate::dedupe::Known;
 use crate::engine::Engine;
 use crate::money::{need, sub};
-use crate::new_order::{check_budget, check_notional, check_price, crosses, hold_asset, holds};
+use crate::new_order::{check_budget, check_notional, check_price, crosses, hold_asset, holds, too_many_parts};
 use crate::orders::Place;
 use ringbook_event::{Amended, EventWriter, Origin, Record};
 use ringbook_wire::message::{Amend, MessageType};
@@ -72,6 +72,9 @@ impl Engine {
         if !matches!(symbol.status, SymbolStatus::Trading | SymbolStatus::PreOpen) {
             return Err(RejectCode::SymbolStatus);
         }
+        if self.maintenance {
+            return Err(RejectCode::Maintenance);
+        }
         let terms = &symbol.terms;
         if waits && (trigger < terms.min_price || trigger > terms.max_price) {
             return Err(RejectCode::PriceRange);
@@ -103,6 +106,9 @@ impl Engine {
             check_budget(symbol, order.hold)?;
         } else {
             check_notional(symbol, if order.is_market() { trigger } else { price }, Qty(new_total))?;
+        }
+        if order.display.0 > 0 && too_many_parts(Qty(new_total), order.display) {
+            return Err(RejectCode::BadDisplay);
         }
         if waits && trigger != order.trigger && order.direction.is_some_and(|d| holds(d, trigger, symbol.last)) {
             return Err(RejectCode::TriggerImmediate);
@@ -140,11 +146,13 @@ impl Engine {
         let symbol_id = self.orders.get(slot).symbol;
         let symbol = self.symbols.at_mut(symbol_id);
         let waits = self.orders.get(slot).place == Place::Waiting;
-        if waits {
+        // A stop order with the same trigger keeps its place: nothing else of it is known there.
+        let moves = waits && change.trigger != self.orders.get(slot).trigger;
+        if moves {
             symbol.stops.leave(&mut self.orders, slot);
         } else if change.queues_anew {
             symbol.book.leave(&mut self.orders, slot);
-        } else {
+        } else if !waits {
             symbol.book.shrink(&mut self.orders, slot, change.remaining);
         }
         let order = self.orders.get_mut(slot);
@@ -159,7 +167,7 @@ impl Engine {
         order.assert_identity();
         let more = sub(change.hold, order.hold).0;
         order.hold = change.hold;
-        if waits {
+        if moves {
             symbol.stops.join(&mut self.orders, slot);
         }
         let order = self.orders.get(slot);

@@ -1,7 +1,7 @@
 //! CANCEL, CANCEL_ALL, SESSION_DOWN and QUARANTINE (docs/EVENTS.md).
 
 use crate::dedupe::{Known, Outcome, Request};
-use crate::engine::Engine;
+use crate::engine::{Engine, Pending};
 use crate::pending::{Task, Work};
 use ringbook_event::{Canceled, EventWriter, Origin, Record, Status};
 use ringbook_wire::message::{Cancel, CancelAll, MessageType, Quarantine, SessionDown};
@@ -33,9 +33,6 @@ impl Engine {
         match self.find_named(account, m.order, m.client_id) {
             None => self.reject(kind, m.account, m.client_id, RejectCode::UnknownOrder, out),
             Some(ended @ Known::Ended(_)) => self.replay(kind, ended, out),
-            Some(Known::Open(slot)) if self.symbols.at(self.orders.get(slot).symbol).status == SymbolStatus::Closed => {
-                self.reject(kind, m.account, m.client_id, RejectCode::SymbolStatus, out);
-            }
             // ═══ point of no return ═══
             Some(Known::Open(slot)) => self.cancel_order(slot, EndReason::User, out),
         }
@@ -87,9 +84,10 @@ impl Engine {
     }
 
     /// The oldest work crashed the engine: what is left of a taker ends, or the stop order whose turn it was; what is left of
-    /// other work is not done.
-    fn drop_work(&mut self, out: &mut EventWriter<'_>) {
-        let Some(work) = self.work.pop_front() else { return };
+    /// other work is not done. Returns the symbol that was in the middle of a match or an uncross and must halt: its book may
+    /// be crossed, and stop orders may be due.
+    fn drop_work(&mut self, out: &mut EventWriter<'_>) -> Option<SymbolId> {
+        let work = self.work.pop_front()?;
         let symbol = match work.task {
             Task::Taker { slot } => {
                 let symbol = self.orders.get(slot).symbol;
@@ -102,18 +100,18 @@ impl Engine {
                 }
                 symbol
             }
-            _ => return,
+            Task::Uncross { symbol, .. } => symbol,
+            _ => return None,
         };
         if !self.fired.is_empty() {
             self.work.push_front(Work { cause: work.cause, task: Task::Stops { symbol } });
         }
+        Some(symbol)
     }
 
     pub(crate) fn quarantine(&mut self, m: &Quarantine, out: &mut EventWriter<'_>) {
         let kind = MessageType::from_code(m.kind);
-        if kind == Some(MessageType::Continue) {
-            self.drop_work(out);
-        }
+        let in_match = if kind == Some(MessageType::Continue) { self.drop_work(out) } else { None };
         if let Some(account) = self.accounts.find(m.account) {
             let customer = !m.account.is_system();
             let fault = RejectCode::EngineFault.code();
@@ -132,13 +130,21 @@ impl Engine {
                 *adjustment = crate::accounts::LastAdjustment { number: m.adjustment, payload: 0, code: fault };
             }
         }
-        let final_status = self.symbols.get(m.symbol).is_none_or(|symbol| symbol.status == SymbolStatus::Closed);
-        if m.halt == 1 && !final_status {
-            let symbol = self.symbols.at_mut(m.symbol);
+        let asked = (m.halt == 1 && self.knows_symbol(m.symbol)).then_some(m.symbol);
+        for symbol in [in_match, asked.filter(|_| asked != in_match)].into_iter().flatten() {
+            self.halt(symbol, out);
+        }
+        let more = self.pending() == Pending::Exclusive;
+        self.handled(MessageType::Quarantine, m.account, 0, 0, more, out);
+    }
+
+    /// HALTED, unless the symbol is CLOSED.
+    fn halt(&mut self, id: SymbolId, out: &mut EventWriter<'_>) {
+        let symbol = self.symbols.at_mut(id);
+        if symbol.status != SymbolStatus::Closed {
             let before = core::mem::replace(&mut symbol.status, SymbolStatus::Halted);
-            let header = Status::header(SymbolStatus::Halted.code(), before.code(), m.symbol.0);
+            let header = Status::header(SymbolStatus::Halted.code(), before.code(), id.0);
             out.push(&Status { header, reserved: 0 });
         }
-        self.handled(MessageType::Quarantine, m.account, 0, 0, false, out);
     }
 }

@@ -1,12 +1,13 @@
 //! Assets, symbols, accounts, keys and status: every change is a journaled command of the operator (docs/EVENTS.md).
 
+use crate::accounts::OwnFees;
 use crate::engine::{Engine, Pending};
 use crate::keys::{Key, MAX_KEY};
 use crate::pending::Task;
 use crate::symbols::{Asset, MAX_ID, MAX_SCALE};
 use ringbook_event::{Config, EventWriter, Origin, Record, Status};
-use ringbook_wire::message::{MessageType, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, name_of};
-use ringbook_wire::{AccountId, ClientOrderId, Price, RejectCode, Role, SymbolStatus};
+use ringbook_wire::message::{MessageType, SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, name_of};
+use ringbook_wire::{AccountId, ClientOrderId, Price, RATE_ONE, RejectCode, Role, SymbolStatus};
 
 impl Engine {
     /// Writes CONFIG.
@@ -14,12 +15,18 @@ impl Engine {
         out.push(&Config { header: Config::header(kind as u8, 0, object), reserved: 0 });
     }
 
-    fn refuse_config(&self, kind: MessageType, account: AccountId, code: RejectCode, out: &mut EventWriter<'_>) {
+    pub(crate) fn refuse_config(
+        &self,
+        kind: MessageType,
+        account: AccountId,
+        code: RejectCode,
+        out: &mut EventWriter<'_>,
+    ) {
         self.reject(kind, account, ClientOrderId::NONE, code, out);
     }
 
     /// Reserved bytes, then the sender's role.
-    fn may_configure(&self, origin: Origin, reserved_zero: bool) -> Result<(), RejectCode> {
+    pub(crate) fn may_configure(&self, origin: Origin, reserved_zero: bool) -> Result<(), RejectCode> {
         if !reserved_zero {
             return Err(RejectCode::BadRequest);
         }
@@ -98,6 +105,25 @@ impl Engine {
         self.configured(kind, m.account.0, out);
     }
 
+    pub(crate) fn set_fees(&mut self, origin: Origin, m: &SetFees, out: &mut EventWriter<'_>) {
+        let kind = MessageType::SetFees;
+        if let Err(code) = self.may_configure(origin, m.reserved == 0) {
+            return self.refuse_config(kind, m.account, code, out);
+        }
+        let rate = |rate: i64| (1 - RATE_ONE..RATE_ONE).contains(&rate);
+        let slot = self.accounts.find(m.account).filter(|_| !m.account.is_system());
+        let Some(slot) = slot.filter(|_| m.removed <= 1 && rate(m.taker.0) && rate(m.maker.0)) else {
+            return self.refuse_config(kind, m.account, RejectCode::BadConfig, out);
+        };
+        let fees = &mut self.accounts.get_mut(slot).fees;
+        fees.retain(|own| own.group != m.fee_group);
+        if m.removed == 0 {
+            let at = fees.partition_point(|own| own.group < m.fee_group);
+            fees.insert(at, OwnFees { group: m.fee_group, taker: m.taker.0, maker: m.maker.0 });
+        }
+        self.configured(kind, m.account.0, out);
+    }
+
     pub(crate) fn set_status(&mut self, origin: Origin, m: &SetStatus, out: &mut EventWriter<'_>) {
         let kind = MessageType::SetStatus;
         let refuse = |engine: &Self, code, out: &mut EventWriter<'_>| {
@@ -106,13 +132,21 @@ impl Engine {
         if let Err(code) = self.may_configure(origin, m.reserved == [0; 3]) {
             return refuse(self, code, out);
         }
+        if m.symbol.0 == 0 {
+            return self.set_exchange_status(m, out);
+        }
         if !self.knows_symbol(m.symbol) {
             return refuse(self, RejectCode::UnknownSymbol, out);
         }
         let before = self.symbols.at(m.symbol).status;
+        let status = SymbolStatus::from_code(m.status);
+        // Nothing trades in maintenance, so that no book can cross and no stop order can be due.
+        if self.maintenance && status == Some(SymbolStatus::Trading) {
+            return refuse(self, RejectCode::Maintenance, out);
+        }
         // CLOSED is final; every other change may be.
         let may_change = before != SymbolStatus::Closed;
-        let Some(status) = SymbolStatus::from_code(m.status).filter(|_| may_change) else {
+        let Some(status) = status.filter(|_| may_change) else {
             return refuse(self, RejectCode::BadConfig, out);
         };
         self.symbols.at_mut(m.symbol).status = status;
@@ -131,6 +165,18 @@ impl Engine {
             }
             _ => {}
         }
+    }
+
+    /// The status of the whole exchange: TRADING, or CANCEL_ONLY, which is maintenance.
+    fn set_exchange_status(&mut self, m: &SetStatus, out: &mut EventWriter<'_>) {
+        let maintenance = match SymbolStatus::from_code(m.status) {
+            Some(SymbolStatus::Trading) => false,
+            Some(SymbolStatus::CancelOnly) => true,
+            _ => return self.refuse_config(MessageType::SetStatus, AccountId(0), RejectCode::BadConfig, out),
+        };
+        let before = if self.maintenance { SymbolStatus::CancelOnly } else { SymbolStatus::Trading };
+        self.maintenance = maintenance;
+        out.push(&Status { header: Status::header(m.status, before.code(), 0), reserved: 0 });
     }
 
     pub(crate) fn set_key(&mut self, origin: Origin, m: &SetKey, out: &mut EventWriter<'_>) {

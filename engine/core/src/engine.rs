@@ -9,16 +9,17 @@ use crate::accounts::Accounts;
 use crate::dedupe::{Dedupe, Known};
 use crate::expiry::Expiry;
 use crate::keys::Keys;
-use crate::orders::{List, Orders};
+use crate::orders::Orders;
 use crate::pending::{Cause, Task, Work};
+use crate::sessions::Sessions;
 use crate::symbols::Symbols;
 use ringbook_event::{Balance, EventWriter, Handled, Origin, Record, Rejected, Replayed, split_command};
 use ringbook_wire::message::{
-    Amend, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown, SetAccount,
-    SetAsset, SetKey, SetStatus, SetSymbol, Withdraw,
+    Amend, BustTrade, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown,
+    SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, Withdraw,
 };
-use ringbook_wire::{AccountId, ClientOrderId, KeyId, RejectCode, Role, Sequence, SessionId, SymbolId, TimestampNs};
-use std::collections::{BTreeMap, VecDeque};
+use ringbook_wire::{AccountId, ClientOrderId, KeyId, RejectCode, Role, Sequence, SymbolId, TimestampNs};
+use std::collections::{BTreeSet, VecDeque};
 
 /// Version of the rule book that this build executes.
 pub const RULES_VERSION: u32 = 1;
@@ -89,13 +90,17 @@ pub struct Engine {
     pub(crate) next_order: u64,
     pub(crate) next_trade: u64,
     pub(crate) next_queue: u64,
+    /// Only cancels, deposits and the operator go on.
+    pub(crate) maintenance: bool,
+    /// Trades that the operator took back, by number.
+    pub(crate) busted: BTreeSet<u64>,
     pub(crate) symbols: Symbols,
     pub(crate) accounts: Accounts,
     pub(crate) orders: Orders,
     pub(crate) dedupe: Dedupe,
     pub(crate) keys: Keys,
     /// Orders with the cancel-on-disconnect flag, by session.
-    pub(crate) sessions: BTreeMap<SessionId, List>,
+    pub(crate) sessions: Sessions,
     pub(crate) work: VecDeque<Work>,
     /// Open orders with an expiry.
     pub(crate) expiry: Expiry,
@@ -127,12 +132,14 @@ impl Engine {
             next_order: 1,
             next_trade: 1,
             next_queue: 1,
+            maintenance: false,
+            busted: BTreeSet::new(),
             symbols: Symbols::default(),
             accounts,
             orders: Orders::new(0),
             dedupe: Dedupe::new([0; 2], 0, 0),
             keys: Keys::default(),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             work: VecDeque::new(),
             expiry: Expiry::new(0, 0),
             fired: VecDeque::new(),
@@ -214,7 +221,7 @@ impl Engine {
             return Err(Fault::Interrupted(sequence.0));
         }
         let due = self.expiry.first_due().is_some_and(|due| due <= time);
-        let expires = due && kind != MessageType::Continue;
+        let expires = due && !matches!(kind, MessageType::Continue | MessageType::Quarantine);
         if expires && kind != MessageType::Tick && self.expiry.crowded(time) {
             return Err(Fault::Due(sequence.0));
         }
@@ -246,6 +253,8 @@ impl Engine {
             MessageType::SetAsset => self.set_asset(origin, &read::<SetAsset>(message), out),
             MessageType::SetSymbol => self.set_symbol(origin, &read::<SetSymbol>(message), out),
             MessageType::SetAccount => self.set_account(origin, &read::<SetAccount>(message), out),
+            MessageType::SetFees => self.set_fees(origin, &read::<SetFees>(message), out),
+            MessageType::BustTrade => self.bust_trade(origin, &read::<BustTrade>(message), out),
             MessageType::SetStatus => self.set_status(origin, &read::<SetStatus>(message), out),
             MessageType::SetKey => self.set_key(origin, &read::<SetKey>(message), out),
             MessageType::Genesis => self.configured(kind, 0, out),

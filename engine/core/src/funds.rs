@@ -75,6 +75,9 @@ impl Engine {
         if self.symbols.asset(a.asset).is_none() {
             return Err(RejectCode::UnknownAsset);
         }
+        if withdraws && self.maintenance && !a.account.is_system() {
+            return Err(RejectCode::Maintenance);
+        }
         if withdraws && self.accounts.available(account, a.asset) < a.amount {
             return Err(RejectCode::InsufficientBalance);
         }

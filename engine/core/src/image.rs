@@ -86,6 +86,8 @@ images! {
         next_order: u64,
         next_trade: u64,
         next_queue: u64,
+        maintenance: u8,
+        busted: Vec<u64>,
         assets: Vec<AssetImage>,
         symbols: Vec<SymbolImage>,
         accounts: Vec<AccountImage>,
@@ -135,7 +137,10 @@ images! {
         adjustment_payload: u64,
         adjustment_code: u16,
         balances: Vec<BalanceImage>,
+        fees: Vec<OwnFeesImage>,
     }
+    /// An account's own fee rates; by fee group.
+    OwnFeesImage { group: u16, taker: i64, maker: i64, }
     /// A wallet; by asset.
     BalanceImage { asset: u32, available: i64, held: i64, }
     /// A key; by id.
@@ -244,6 +249,8 @@ impl Engine {
             next_order: self.next_order,
             next_trade: self.next_trade,
             next_queue: self.next_queue,
+            maintenance: u8::from(self.maintenance),
+            busted: self.busted.iter().copied().collect(),
             assets: self
                 .symbols
                 .assets()
@@ -287,6 +294,11 @@ impl Engine {
                     .balances
                     .iter()
                     .map(|b| BalanceImage { asset: b.asset.0, available: b.available.0, held: b.held.0 })
+                    .collect(),
+                fees: account
+                    .fees
+                    .iter()
+                    .map(|own| OwnFeesImage { group: own.group, taker: own.taker, maker: own.maker })
                     .collect(),
             })
             .collect();

@@ -6,7 +6,7 @@
 use crate::dedupe::Outcome;
 use crate::engine::Engine;
 use crate::new_order::hold_asset;
-use crate::orders::{List, NIL, Place};
+use crate::orders::{NIL, Place};
 use ringbook_event::{Done, EventWriter, Expired, Record};
 use ringbook_wire::{EndReason, OrderState};
 
@@ -34,6 +34,7 @@ impl Engine {
                 symbol.stops.leave(&mut self.orders, slot);
                 self.no_longer_waits(slot);
             }
+            // Only what the running command has just taken out itself.
             Place::Working | Place::Fired => {}
         }
     }
@@ -55,7 +56,7 @@ impl Engine {
         }
         open.orders[side].push(&mut self.orders, slot, |order| &mut order.of_account);
         if flagged {
-            let list = self.sessions.entry(session).or_insert(List::EMPTY);
+            let list = self.sessions.entry(session);
             list.push(&mut self.orders, slot, |order| &mut order.of_session);
         }
     }
@@ -71,10 +72,10 @@ impl Engine {
         open.count -= 1;
         open.orders[side].unlink(&mut self.orders, slot, |order| &mut order.of_account);
         if flagged {
-            let list = self.sessions.get_mut(&session).expect("a flagged order is in its session's list");
+            let list = self.sessions.get_mut(session).expect("a flagged order is in its session's list");
             list.unlink(&mut self.orders, slot, |order| &mut order.of_session);
             if list.head == NIL {
-                self.sessions.remove(&session);
+                self.sessions.remove(session);
             }
         }
     }
@@ -91,7 +92,7 @@ impl Engine {
             reserved: 0,
             remaining: order.remaining,
         });
-        self.finish(slot, OrderState::Expired, Some(reason), out);
+        self.finish_with(slot, OrderState::Expired, Some(reason), code, out);
     }
 
     /// Ends an order that is not in the book: what is held goes back, DONE, an entry in the ring, the slot is free.
@@ -100,6 +101,18 @@ impl Engine {
         slot: u32,
         state: OrderState,
         reason: Option<EndReason>,
+        out: &mut EventWriter<'_>,
+    ) {
+        self.finish_with(slot, state, reason, 0, out);
+    }
+
+    /// [`Self::finish`]; `code` is why a stop order failed, or 0.
+    fn finish_with(
+        &mut self,
+        slot: u32,
+        state: OrderState,
+        reason: Option<EndReason>,
+        code: u16,
         out: &mut EventWriter<'_>,
     ) {
         let order = self.orders.get(slot);
@@ -131,7 +144,7 @@ impl Engine {
             remaining: order.remaining,
             cost: order.cost,
             fee: order.fee,
-            code: 0,
+            code,
             state,
             reason,
         };

@@ -14,6 +14,8 @@ use ringbook_wire::{
 
 /// How far a client's clock may run ahead of engine time.
 const MAX_CLOCK_AHEAD_NS: u64 = 1_000_000_000;
+/// In how many parts an iceberg may show its quantity.
+const MAX_ICEBERG_PARTS: i64 = 100;
 
 /// A new order whose codes are known and whose combination is listed in DOMAIN §4.1.
 struct Request {
@@ -134,6 +136,9 @@ impl Engine {
         if !open {
             return Err(RejectCode::SymbolStatus);
         }
+        if self.maintenance {
+            return Err(RejectCode::Maintenance);
+        }
         let terms = &symbol.terms;
         if stop && (m.trigger < terms.min_price || m.trigger > terms.max_price) {
             return Err(RejectCode::PriceRange);
@@ -148,7 +153,7 @@ impl Engine {
             (true, true) => m.trigger,
         };
         check_size(symbol, market, reference, m.quantity, m.budget)?;
-        if m.display.0 > 0 && m.display < terms.min_quantity {
+        if m.display.0 > 0 && (m.display < terms.min_quantity || too_many_parts(m.quantity, m.display)) {
             return Err(RejectCode::BadDisplay);
         }
         if by_budget && resolve(request.stp, symbol) == StpMode::Decrement {
@@ -176,7 +181,8 @@ impl Engine {
         } else if by_budget {
             m.budget
         } else if side == Side::Buy {
-            need(&terms.fees, symbol.value(price, m.quantity), m.quantity, 0).ok_or(RejectCode::InsufficientBalance)?
+            let fees = self.accounts.fee_terms(account, terms.fee_group, terms.fees);
+            need(&fees, symbol.value(price, m.quantity), m.quantity, 0).ok_or(RejectCode::InsufficientBalance)?
         } else {
             symbol.base_units(m.quantity)
         };
@@ -228,7 +234,7 @@ impl Engine {
             direction: request.direction,
             hold,
             carry: 0,
-            terms: symbol.terms.fees,
+            terms: self.accounts.fee_terms(account, symbol.terms.fee_group, symbol.terms.fees),
             filled: Qty::ZERO,
             cost: Amount::ZERO,
             fee: Amount::ZERO,
@@ -271,6 +277,12 @@ impl Engine {
             self.rest(slot);
         }
     }
+}
+
+/// Whether an iceberg would show its quantity in more than [`MAX_ICEBERG_PARTS`] parts: each is a trade of its own and an
+/// end of a queue, so a large one would keep the engine for itself.
+pub(crate) fn too_many_parts(quantity: Qty, display: Qty) -> bool {
+    quantity.0 > display.0.saturating_mul(MAX_ICEBERG_PARTS)
 }
 
 /// The mode in force.

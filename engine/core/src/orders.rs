@@ -131,7 +131,8 @@ impl Order {
     /// Its state while it is open (DOMAIN §4.2).
     pub fn open_state(&self) -> OrderState {
         match self.place {
-            Place::Waiting => OrderState::Untriggered,
+            // Until it runs, which TRIGGERED tells.
+            Place::Waiting | Place::Fired => OrderState::Untriggered,
             _ if self.filled.0 > 0 => OrderState::PartiallyFilled,
             _ => OrderState::New,
         }
@@ -258,9 +259,20 @@ impl List {
     /// Adds a slot behind the last one with a lower order id, for lists that go by acceptance.
     pub fn insert(&mut self, orders: &mut Orders, slot: u32, links: fn(&mut Order) -> &mut Links) {
         let id = orders.get(slot).id;
+        let distance = |orders: &Orders, end: u32| match end {
+            NIL => 0,
+            end => orders.get(end).id.0.abs_diff(id.0),
+        };
         let (mut before, mut after) = (self.tail, NIL);
-        while before != NIL && orders.get(before).id > id {
-            (after, before) = (before, links(orders.get_mut(before)).prev);
+        if distance(orders, self.head) < distance(orders, self.tail) {
+            (before, after) = (NIL, self.head);
+            while after != NIL && orders.get(after).id < id {
+                (before, after) = (after, links(orders.get_mut(after)).next);
+            }
+        } else {
+            while before != NIL && orders.get(before).id > id {
+                (after, before) = (before, links(orders.get_mut(before)).prev);
+            }
         }
         *links(orders.get_mut(slot)) = Links { prev: before, next: after };
         match before {

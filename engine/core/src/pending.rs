@@ -199,7 +199,7 @@ impl Engine {
                     .or_else(|| waiting(Side::Sell))
             }
             Task::Session { session, before } => {
-                let slot = self.sessions.get(session)?.head;
+                let slot = self.sessions.get(*session)?.head;
                 (slot != NIL && self.orders.get(slot).id < *before).then_some(slot)
             }
             Task::CancelAll { account, only, side, symbol, before } => {

@@ -1,13 +1,14 @@
 //! What followers may ask of a state: books, balances, open orders, definitions. Never asked of the engine thread.
 
+use crate::accounts::OwnFees;
 use crate::dedupe::Known;
 use crate::engine::Engine;
 use crate::orders::{NIL, Place};
 use crate::pending::Task;
 use ringbook_wire::message::{Amend, Cancel, CancelAll, Continue, Message, NewOrder, SetStatus, SetSymbol, name_of};
 use ringbook_wire::{
-    AccountId, Amount, AssetId, ClientOrderId, KeyId, OrderId, OrderState, OrderType, Price, Qty, Role, SessionId,
-    Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs, TriggerDirection,
+    AccountId, Amount, AssetId, ClientOrderId, FeeModel, KeyId, OrderId, OrderState, OrderType, Price, Qty, Rate, Role,
+    SessionId, Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs, TradeId, TriggerDirection,
 };
 
 /// A wallet.
@@ -19,6 +20,17 @@ pub struct BalanceView {
     pub available: Amount,
     /// Held by open orders.
     pub held: Amount,
+}
+
+/// An account's own rates for the symbols of a fee group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeesView {
+    /// Of which symbols.
+    pub fee_group: u16,
+    /// Taker fee.
+    pub taker: Rate,
+    /// Maker fee; negative is a rebate.
+    pub maker: Rate,
 }
 
 /// An open order.
@@ -45,6 +57,8 @@ pub struct OrderView {
     pub cost: Amount,
     pub fee: Amount,
     pub hold: Amount,
+    /// For a quote budget: its hold is what is left of it.
+    pub by_budget: bool,
     pub send_time: TimestampNs,
     pub trigger: Price,
     pub direction: Option<TriggerDirection>,
@@ -52,7 +66,7 @@ pub struct OrderView {
     pub expire_at: TimestampNs,
 }
 
-/// A symbol's definition, as far as followers need it.
+/// A symbol's definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of SET_SYMBOL")]
 pub struct SymbolView {
@@ -65,6 +79,22 @@ pub struct SymbolView {
     pub status: SymbolStatus,
     /// Price of the last trade; 0 before the first.
     pub last: Price,
+    pub fee_group: u16,
+    pub fee_model: FeeModel,
+    pub taker: Rate,
+    pub maker: Rate,
+    pub min_price: Price,
+    pub max_price: Price,
+    pub min_quantity: Qty,
+    pub max_quantity: Qty,
+    pub max_market_quantity: Qty,
+    pub min_notional: Amount,
+    pub max_notional: Amount,
+    pub band: Rate,
+    pub slip: Rate,
+    pub max_open_orders: u32,
+    pub max_trigger_orders: u32,
+    pub stp: StpMode,
 }
 
 /// A key, as the gateway needs it.
@@ -109,6 +139,22 @@ impl Engine {
             quote_per_tick_lot: symbol.terms.k,
             status: symbol.status,
             last: symbol.last,
+            fee_group: symbol.terms.fee_group,
+            fee_model: symbol.terms.fees.model,
+            taker: Rate(symbol.terms.fees.taker),
+            maker: Rate(symbol.terms.fees.maker),
+            min_price: symbol.terms.min_price,
+            max_price: symbol.terms.max_price,
+            min_quantity: symbol.terms.min_quantity,
+            max_quantity: symbol.terms.max_quantity,
+            max_market_quantity: symbol.terms.max_market_quantity,
+            min_notional: symbol.terms.min_notional,
+            max_notional: symbol.terms.max_notional,
+            band: symbol.terms.band,
+            slip: symbol.terms.slip,
+            max_open_orders: symbol.terms.max_open_orders,
+            max_trigger_orders: symbol.terms.max_trigger_orders,
+            stp: symbol.terms.stp,
         };
         self.symbols.all().map(view).collect()
     }
@@ -153,6 +199,39 @@ impl Engine {
         )
     }
 
+    /// An account's own fee rates by fee group; none for an account that does not exist.
+    pub fn account_fees(&self, account: AccountId) -> Vec<FeesView> {
+        let Some(slot) = self.accounts.find(account) else {
+            return Vec::new();
+        };
+        let view = |own: &OwnFees| FeesView { fee_group: own.group, taker: Rate(own.taker), maker: Rate(own.maker) };
+        self.accounts.get(slot).fees.iter().map(view).collect()
+    }
+
+    /// An account's STP group (0: none), and whether it is suspended.
+    pub fn account_terms(&self, account: AccountId) -> (u32, bool) {
+        let slot = self.accounts.find(account);
+        slot.map_or((0, false), |slot| (self.accounts.get(slot).group, self.accounts.get(slot).suspended))
+    }
+
+    /// The accounts of an STP group, ascending.
+    pub fn accounts_of_group(&self, group: u32) -> Vec<AccountId> {
+        let of_group = self.accounts.all().iter().filter(|account| account.group == group && !account.id.is_system());
+        let mut ids: Vec<AccountId> = of_group.map(|account| account.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Whether the whole exchange is CANCEL_ONLY.
+    pub fn in_maintenance(&self) -> bool {
+        self.maintenance
+    }
+
+    /// Trades that were taken back, ascending.
+    pub fn busted(&self) -> impl Iterator<Item = TradeId> {
+        self.busted.iter().map(|&trade| TradeId(trade))
+    }
+
     /// An account's last adjustment number.
     pub fn last_adjustment(&self, account: AccountId) -> u64 {
         self.accounts.find(account).map_or(0, |slot| self.accounts.get(slot).adjustment.number)
@@ -164,6 +243,15 @@ impl Engine {
             return Vec::new();
         };
         let mut orders = Vec::new();
+        // An order in the middle of its first match is in no list yet.
+        for work in &self.work {
+            if let Task::Taker { slot: taker } = work.task
+                && self.orders.get(taker).account == slot
+                && !self.orders.get(taker).listed
+            {
+                orders.push(self.order_view(taker));
+            }
+        }
         for open in &self.accounts.get(slot).symbols {
             for list in open.orders {
                 let mut at = list.head;
@@ -225,12 +313,13 @@ impl Engine {
 
     /// Sessions that own orders with the cancel-on-disconnect flag, ascending.
     pub fn flagged_sessions(&self) -> Vec<SessionId> {
-        self.sessions.keys().copied().collect()
+        self.sessions.ids().collect()
     }
 
     pub(crate) fn order_view(&self, slot: u32) -> OrderView {
         let order = self.orders.get(slot);
         let request = self.dedupe.request(order.known);
+        let waits = matches!(order.place, Place::Waiting | Place::Fired);
         OrderView {
             order: order.id,
             account: self.accounts.get(order.account).id,
@@ -251,9 +340,10 @@ impl Engine {
             cost: order.cost,
             fee: order.fee,
             hold: order.hold,
+            by_budget: order.by_budget,
             send_time: request.send_time,
-            trigger: if order.place == Place::Waiting { order.trigger } else { Price::ZERO },
-            direction: order.direction.filter(|_| order.place == Place::Waiting),
+            trigger: if waits { order.trigger } else { Price::ZERO },
+            direction: order.direction.filter(|_| waits),
             display: order.display,
             expire_at: order.expire_at,
         }

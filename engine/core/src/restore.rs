@@ -2,6 +2,7 @@
 //!
 //! Invariant: restoring an image and taking it again gives the same image.
 
+use crate::accounts::OwnFees;
 use crate::dedupe::{Outcome, Request};
 use crate::engine::{Engine, MAX_EVENT_BYTES, MIN_EVENT_BYTES, RULES_VERSION, Settings};
 use crate::image::{AccountImage, Image, OrderImage, RingImage, SymbolImage, WorkImage};
@@ -72,6 +73,12 @@ impl Engine {
         self.sequence = Sequence(image.sequence);
         self.time = TimestampNs(image.time);
         (self.next_order, self.next_trade, self.next_queue) = (image.next_order, image.next_trade, image.next_queue);
+        self.maintenance = image.maintenance == 1;
+        if !image.busted.is_sorted_by(|a, b| a < b) || image.busted.last().is_some_and(|&last| last >= image.next_trade)
+        {
+            return Err("the trades that were taken back are out of order or were never made".into());
+        }
+        self.busted = image.busted.iter().copied().collect();
         for asset in &image.assets {
             if !(1..=MAX_ID).contains(&asset.asset) {
                 return Err(format!("asset id {}", asset.asset));
@@ -184,6 +191,13 @@ impl Engine {
         let account = self.accounts.get_mut(slot);
         account.group = a.group;
         account.suspended = a.suspended == 1;
+        let rate = |rate: i64| (1 - RATE_ONE..RATE_ONE).contains(&rate);
+        let ordered = a.fees.is_sorted_by(|a, b| a.group < b.group);
+        if !ordered || !a.fees.iter().all(|own| rate(own.taker) && rate(own.maker)) {
+            return Err(format!("own fees of account {id} are out of bounds"));
+        }
+        account.fees =
+            a.fees.iter().map(|own| OwnFees { group: own.group, taker: own.taker, maker: own.maker }).collect();
         account.dedupe.evicted = TimestampNs(a.evicted);
         account.adjustment = crate::accounts::LastAdjustment {
             number: a.adjustment,

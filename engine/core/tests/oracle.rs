@@ -4,47 +4,16 @@
 //! `RINGBOOK_SEED` the first seed, `RINGBOOK_CHECK_EVERY` after how many commands every invariant is checked by
 //! recomputation (default 50), and the state goes through its image and back at a random place. A difference prints the last commands as text, and the seed that repeats it.
 
+mod common;
+
+use common::Fast;
 use ringbook_core::{Engine, Fault, Pending};
-use ringbook_event::{Event, Origin, events};
+use ringbook_event::{Event, Origin};
 use ringbook_oracle::generate::Generator;
-use ringbook_oracle::{Exchange, Oracle, examples, scenario, text};
+use ringbook_oracle::{Oracle, examples, scenario, text};
 use ringbook_wire::message::{Continue, Genesis, Message, MessageType, Quarantine};
-use ringbook_wire::{EndReason, Sequence, Side, SymbolId, TimestampNs};
+use ringbook_wire::{EndReason, Sequence, Side, SymbolId};
 use zerocopy::IntoBytes;
-
-/// The engine behind the oracle's interface: runs all parts of a command, keeps time from falling.
-struct Fast {
-    engine: Engine,
-    sequence: u64,
-    buffer: Vec<u8>,
-}
-
-impl Fast {
-    fn new(genesis: &Genesis) -> Self {
-        let mut fast = Self { engine: Engine::new(), sequence: 0, buffer: vec![0; 1 << 20] };
-        let seen = fast.one(0, Origin::INTERNAL, genesis.as_bytes());
-        assert_eq!(seen.len(), 1);
-        fast
-    }
-
-    fn one(&mut self, time_ns: u64, origin: Origin, message: &[u8]) -> Vec<Event> {
-        self.sequence += 1;
-        let mut command = origin.as_bytes().to_vec();
-        command.extend_from_slice(message);
-        let time = TimestampNs(time_ns.max(self.engine.time().0));
-        let length = self
-            .engine
-            .apply(Sequence(self.sequence), time, &command, &mut self.buffer)
-            .unwrap_or_else(|fault| panic!("{fault}"));
-        events(&self.buffer[..length]).map(|event| event.expect("whole records")).collect()
-    }
-}
-
-impl Exchange for Fast {
-    fn apply(&mut self, _: u64, time_ns: u64, origin: Origin, message: &[u8]) -> Vec<Event> {
-        self.one(time_ns, origin, message)
-    }
-}
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
@@ -79,7 +48,7 @@ fn compare(seed: u64, commands: u64) {
     for step in 0..commands {
         let command = generator.next_command();
         log.push(text::command(command.time_ns, &command.origin, &command.message));
-        let expected = oracle.apply(fast.sequence + 1, command.time_ns, command.origin, &command.message);
+        let expected = oracle.apply(fast.engine.sequence().0 + 1, command.time_ns, command.origin, &command.message);
         let got = fast.one(command.time_ns, command.origin, &command.message);
         if got != expected {
             for line in log.iter().rev().take(12).rev() {
@@ -126,7 +95,7 @@ fn a_match_that_crashed_halfway_is_set_aside() {
         |kind: MessageType| Quarantine { kind: kind as u8, symbol: SymbolId(symbol), halt: 1, ..Quarantine::new(0) };
     let mut command = Origin::INTERNAL.as_bytes().to_vec();
     command.extend_from_slice(quarantine(MessageType::NewOrder).as_bytes());
-    let (sequence, time) = (Sequence(fast.sequence + 1), fast.engine.time());
+    let (sequence, time) = (Sequence(fast.engine.sequence().0 + 1), fast.engine.time());
     let refused = fast.engine.apply(sequence, time, &command, &mut fast.buffer);
     assert!(matches!(refused, Err(Fault::Interrupted(_))), "nothing else may come between");
 

@@ -283,7 +283,7 @@ records! {
         /// Held by open orders.
         held: Amount,
     }
-    /// A symbol's status changed. a: status; b: status before; subject: symbol.
+    /// A symbol's status changed. a: status; b: status before; subject: symbol, 0 for the whole exchange.
     Status = 11, 16 {
         /// Zero.
         reserved: u64,
@@ -345,5 +345,26 @@ records! {
         shown: Qty,
         /// Open lots, shown and hidden.
         remaining: Qty,
+    }
+    /// A trade was taken back: its money went back, its orders are as they were. a: 0; b: 0; subject: symbol.
+    Busted = 17, 72 {
+        /// Its number.
+        trade: TradeId,
+        /// Its price.
+        price: Price,
+        /// Lots.
+        quantity: Qty,
+        /// Buyer's order.
+        buy_order: OrderId,
+        /// Seller's order.
+        sell_order: OrderId,
+        /// Who bought, and now gives the lots back.
+        buyer: AccountId,
+        /// Who sold, and now pays back.
+        seller: AccountId,
+        /// Fee that goes back to the buyer, in quote units; negative is a rebate that the buyer gives back.
+        buyer_fee: Amount,
+        /// Fee that goes back to the seller.
+        seller_fee: Amount,
     }
 }

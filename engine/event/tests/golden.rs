@@ -8,7 +8,7 @@
 //! that is not reserved has a value of its own, not 0; a record's meaning never changes, so neither do these bytes.
 
 use ringbook_event::{
-    Accepted, Amended, Balance, Canceled, Config, Done, Event, Expired, Handled, Prevented, Record, Refreshed,
+    Accepted, Amended, Balance, Busted, Canceled, Config, Done, Event, Expired, Handled, Prevented, Record, Refreshed,
     Rejected, Replayed, Status, Trade, Transfer, Triggered, events,
 };
 use ringbook_wire::{AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Sequence, SymbolId, TradeId};
@@ -22,7 +22,7 @@ fn type_of(event: &Event) -> (u8, &'static str, usize) {
             }
         };
     }
-    types!(Accepted Rejected Replayed Trade Prevented Amended Canceled Expired Done Balance Status Config Transfer Handled Triggered Refreshed)
+    types!(Accepted Rejected Replayed Trade Prevented Amended Canceled Expired Done Balance Status Config Transfer Handled Triggered Refreshed Busted)
 }
 
 /// A word of 8 bytes with a value for each number.
@@ -199,11 +199,24 @@ fn records() -> Vec<Event> {
             remaining: qty(4),
         }
         .into(),
+        Busted {
+            header: Busted::header(0xa1, 0xb1, 0xc1c2_c3c4),
+            trade: TradeId(id(1)),
+            price: Price(word(2)),
+            quantity: qty(3),
+            buy_order: OrderId(id(4)),
+            sell_order: OrderId(id(5)),
+            buyer: AccountId(half(6)),
+            seller: AccountId(half(7)),
+            buyer_fee: amount(8),
+            seller_fee: Amount(-word(9)),
+        }
+        .into(),
     ]
 }
 
 /// The bytes, 8 of them between spaces, by number.
-const GOLDEN: [&str; 16] = [
+const GOLDEN: [&str; 17] = [
     "0106a1b1c4c3c2c1 0112131415161718 0222232403000000 0402030405060708 0502030405060708 0602030405060708",
     "0204a2b2c4c3c2c1 0201000000000000 3132333435363738 4142434445464748",
     "030aa3b3c4c3c2c1 0112131415161718 0212131415161718 0403050000000000 0602030405060708 0702030405060708 0802030405060708 3132333435363738 4142434445464748 f7fdfcfbfaf9f8f7",
@@ -220,6 +233,7 @@ const GOLDEN: [&str; 16] = [
     "0e04aebec4c3c2c1 0122232400000000 0212131415161718 0000000000000000",
     "0f04afbfc4c3c2c1 0112131415161718 0222232400000000 0302030405060708",
     "1005a0b0c4c3c2c1 0112131415161718 0222232400000000 0302030405060708 0402030405060708",
+    "1109a1b1c4c3c2c1 0112131415161718 0202030405060708 0302030405060708 0412131415161718 0512131415161718 0622232407222324 0802030405060708 f7fdfcfbfaf9f8f7",
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -255,7 +269,7 @@ fn the_list_of_records_is_complete() {
         })
     };
     assert_eq!(numbers, (0..=255).filter(known).collect::<Vec<u8>>());
-    assert_eq!(numbers, (1..=16).collect::<Vec<u8>>());
+    assert_eq!(numbers, (1..=17).collect::<Vec<u8>>());
 }
 
 /// Bytes of a field as the table's last column writes it: `price i64`, `3 zeros`, `reserved u32`.

@@ -4,7 +4,7 @@
 //! an untriggered order keeps its rank.
 
 use crate::Oracle;
-use crate::checks::{check_band, check_price_range, check_quantity, check_value, reference};
+use crate::checks::{check_band, check_parts, check_price_range, check_quantity, check_value, reference};
 use crate::dedupe::replayed_entry;
 use crate::money::{BOUND, narrow, need_of, value, within};
 use crate::state::{Order, Symbol, Trigger};
@@ -112,6 +112,7 @@ impl Oracle {
         if !open {
             return Err(RejectCode::SymbolStatus);
         }
+        self.check_maintenance()?;
         if !has_no_limit {
             check_price_range(symbol, price)?;
             check_lot_fee(symbol, order, price)?;
@@ -134,6 +135,7 @@ impl Oracle {
                 check_value(symbol, value(symbol, price, total))?;
             }
         }
+        check_parts(total, order.display)?;
         if trigger != order.trigger && trigger.is_some_and(|trigger| trigger.holds(symbol.last)) {
             return Err(RejectCode::TriggerImmediate);
         }

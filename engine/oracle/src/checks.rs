@@ -63,6 +63,7 @@ impl Oracle {
         }
         let symbol = self.symbols.get(&request.symbol).ok_or(RejectCode::UnknownSymbol)?;
         check_status(symbol, request)?;
+        self.check_maintenance()?;
         check_terms(symbol, request)?;
         if request.time_in_force == TimeInForce::Gtd && request.expire_at <= self.now {
             return Err(RejectCode::BadExpiry);
@@ -81,7 +82,7 @@ impl Oracle {
         }
         self.check_open_orders(request, symbol, None)?;
         let price = self.price_of(request);
-        let hold = hold_at_acceptance(symbol, request, price);
+        let hold = hold_at_acceptance(symbol, request, price, self.rates_of(request.account, symbol));
         let asset = if request.side == Side::Buy { symbol.quote } else { symbol.base };
         if hold > self.available(request.account, asset) {
             return Err(RejectCode::InsufficientBalance);
@@ -108,6 +109,11 @@ impl Oracle {
         check_terms(symbol, request)?;
         self.check_open_orders(request, symbol, Some(id))?;
         self.check_post_only(request)
+    }
+
+    /// 107.
+    pub(crate) fn check_maintenance(&self) -> Result<(), RejectCode> {
+        if self.maintenance { Err(RejectCode::Maintenance) } else { Ok(()) }
     }
 
     /// 210 of a LIMIT order that may rest: open orders but untriggered ones and the order itself.
@@ -173,6 +179,7 @@ fn check_terms(symbol: &Symbol, request: &Request) -> Result<(), RejectCode> {
     if request.display > 0 && request.display < symbol.min_quantity {
         return Err(RejectCode::BadDisplay);
     }
+    check_parts(request.quantity, request.display)?;
     let stp = if request.stp == StpMode::Default { symbol.stp } else { request.stp };
     if request.budget != 0 && stp == StpMode::Decrement {
         return Err(RejectCode::BadStp);
@@ -180,15 +187,21 @@ fn check_terms(symbol: &Symbol, request: &Request) -> Result<(), RejectCode> {
     Ok(())
 }
 
+/// 205: an iceberg shows itself in at most 100 parts.
+pub fn check_parts(quantity: i128, display: i128) -> Result<(), RejectCode> {
+    let few = display == 0 || (quantity + display - 1) / display <= 100;
+    if few { Ok(()) } else { Err(RejectCode::BadDisplay) }
+}
+
 /// DOMAIN §3.4, first table. A MARKET order without an opposite side holds nothing.
-fn hold_at_acceptance(symbol: &Symbol, request: &Request, price: i128) -> i128 {
+fn hold_at_acceptance(symbol: &Symbol, request: &Request, price: i128, (taker, maker): (i128, i128)) -> i128 {
     let carry = 0;
     if request.order_type == OrderType::Market && price == 0 {
         0
     } else if request.budget != 0 {
         request.budget
     } else {
-        need(symbol, request.side, price, request.quantity, symbol.taker, symbol.maker, carry)
+        need(symbol, request.side, price, request.quantity, taker, maker, carry)
     }
 }
 

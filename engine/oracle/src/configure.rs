@@ -76,6 +76,7 @@ impl Oracle {
             name: m.name,
             base: m.base.0,
             quote: m.quote.0,
+            fee_group: m.fee_group,
             fee_model: FeeModel::from_code(m.fee_model).ok_or(bad)?,
             base_lot: i128::from(m.base_lot.0),
             quote_per_tick_lot: i128::from(m.quote_per_tick_lot.0),
@@ -110,6 +111,30 @@ impl Oracle {
         account.suspended = m.suspended == 1;
         self.push_config(MessageType::SetAccount, m.account.0);
         Ok(())
+    }
+
+    pub(crate) fn set_fees(&mut self, origin: Origin, m: &message::SetFees) -> Result<(), RejectCode> {
+        require_zero(m.reserved == 0)?;
+        self.authorise(origin, None, &[Role::Admin])?;
+        let (taker, maker) = (i128::from(m.taker.0), i128::from(m.maker.0));
+        require(m.account >= AccountId::FIRST_CUSTOMER && m.removed <= 1 && taker.abs() < R && maker.abs() < R)?;
+        let account = self.accounts.get_mut(&m.account.0).ok_or(RejectCode::BadConfig)?;
+        if m.removed == 1 {
+            account.fees.remove(&m.fee_group);
+        } else {
+            account.fees.insert(m.fee_group, (taker, maker));
+        }
+        self.push_config(MessageType::SetFees, m.account.0);
+        Ok(())
+    }
+
+    /// Taker and maker rate of an account's new order: its own for the symbol's fee group, or the symbol's.
+    pub(crate) fn rates_of(&self, account: u32, symbol: &Symbol) -> (i128, i128) {
+        let own = match symbol.fee_model {
+            FeeModel::Rate => self.accounts[&account].fees.get(&symbol.fee_group),
+            FeeModel::PerLot => None,
+        };
+        own.copied().unwrap_or((symbol.taker, symbol.maker))
     }
 
     pub(crate) fn set_key(&mut self, origin: Origin, m: &message::SetKey) -> Result<(), RejectCode> {

@@ -181,7 +181,7 @@ impl Oracle {
     }
 
     /// Remembers an order's end.
-    pub(crate) fn remember_end(&mut self, order: &Order, state: OrderState, reason: Option<EndReason>) {
+    pub(crate) fn remember_end(&mut self, order: &Order, state: OrderState, reason: Option<EndReason>, code: u16) {
         self.ring.add(Entry {
             account: order.account,
             client_id: order.client_id,
@@ -190,7 +190,7 @@ impl Oracle {
             sequence: self.sequence,
             state,
             reason: reason.map_or(0, EndReason::code),
-            code: 0,
+            code,
             filled: order.filled,
             remaining: order.remaining,
             cost: order.cost,

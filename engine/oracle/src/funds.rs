@@ -93,6 +93,9 @@ impl Oracle {
         if !self.assets.contains_key(&money.asset.0) {
             return Err(RejectCode::UnknownAsset);
         }
+        if is_withdrawal && money.account >= AccountId::FIRST_CUSTOMER {
+            self.check_maintenance()?;
+        }
         if is_withdrawal && self.available(money.account.0, money.asset.0) < amount {
             return Err(RejectCode::InsufficientBalance);
         }

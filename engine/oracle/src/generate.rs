@@ -12,6 +12,7 @@
 
 mod advanced;
 mod commands;
+mod operator;
 mod orders;
 mod random;
 mod world;
@@ -20,7 +21,7 @@ pub use random::Random;
 
 use crate::scenario::bytes;
 use ringbook_event::{Event, Origin};
-use ringbook_wire::message::{Genesis, Message, NewOrder, SetKey, SetSymbol, Tick};
+use ringbook_wire::message::{BustTrade, Genesis, Message, NewOrder, SetKey, SetSymbol, Tick};
 use ringbook_wire::{KeyId, OrderType, SessionId, Side, SymbolStatus};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -50,11 +51,14 @@ pub enum Feature {
     Auction,
     /// CLOSED, of spare symbols.
     Close,
+    /// Own fees of accounts, maintenance, trades taken back.
+    Operator,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Budget, Self::Gtd, Self::Icebergs, Self::Stops, Self::Auction, Self::Close];
+    pub const ALL: &[Self] =
+        &[Self::Budget, Self::Gtd, Self::Icebergs, Self::Stops, Self::Auction, Self::Close, Self::Operator];
 }
 
 /// How many GTD orders may be due at a command that is not a TICK (EVENTS "time and expiry").
@@ -121,6 +125,8 @@ pub struct Generator {
     live: Vec<Seen>,
     /// Latest last.
     ended: VecDeque<Seen>,
+    /// What takes the latest trades back, latest last.
+    trades: VecDeque<BustTrade>,
     /// Latest NEW_ORDERs, latest last.
     recent: VecDeque<NewOrder>,
     /// Latest money commands, latest last.
@@ -162,6 +168,7 @@ impl Generator {
             suspended: BTreeMap::new(),
             live: Vec::new(),
             ended: VecDeque::new(),
+            trades: VecDeque::new(),
             recent: VecDeque::new(),
             money: VecDeque::new(),
             adjustments: BTreeMap::new(),
@@ -270,7 +277,10 @@ impl Generator {
                         remember(&mut self.ended, seen, 200);
                     }
                 }
-                Event::Trade(e) => _ = self.last.insert(e.header.subject, e.price.0),
+                Event::Trade(e) => {
+                    self.last.insert(e.header.subject, e.price.0);
+                    self.observe_trade(e);
+                }
                 Event::Status(e) => {
                     if let Some(status) = SymbolStatus::from_code(e.header.a) {
                         self.status.insert(e.header.subject, status);

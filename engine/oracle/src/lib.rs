@@ -15,6 +15,7 @@
 
 mod amend;
 mod auction;
+mod bust;
 mod cancel;
 mod check;
 mod checks;

@@ -260,11 +260,16 @@ impl Oracle {
             }
             .into(),
         );
-        self.end_order(id, OrderState::Expired, Some(reason));
+        self.end_order_with(id, OrderState::Expired, Some(reason), code);
     }
 
     /// The end of every order: its hold goes back, DONE, and an entry in the ring.
     pub(crate) fn end_order(&mut self, id: u64, state: OrderState, reason: Option<EndReason>) {
+        self.end_order_with(id, state, reason, 0);
+    }
+
+    /// The same; with the code of a stop order that failed.
+    fn end_order_with(&mut self, id: u64, state: OrderState, reason: Option<EndReason>, code: u16) {
         let order = self.orders.remove(&id).expect("the order is open");
         let hold_asset = order.hold_asset(&self.symbols[&order.symbol]);
         let wallet = self.wallet(order.account, hold_asset);
@@ -287,6 +292,6 @@ impl Oracle {
             }
             .into(),
         );
-        self.remember_end(&order, state, reason);
+        self.remember_end(&order, state, reason, code);
     }
 }

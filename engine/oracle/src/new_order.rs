@@ -114,6 +114,7 @@ impl Oracle {
         self.last_order += 1;
         let id = self.last_order;
         let stp = if request.stp == StpMode::Default { symbol.stp } else { request.stp };
+        let (taker, maker) = self.rates_of(request.account, &symbol);
         let order = Order {
             id,
             sequence: self.sequence,
@@ -134,8 +135,8 @@ impl Oracle {
             cancel_on_disconnect: request.cancel_on_disconnect,
             display: request.display,
             price,
-            taker: symbol.taker,
-            maker: symbol.maker,
+            taker,
+            maker,
             orig: request.quantity,
             filled: 0,
             prevented: 0,

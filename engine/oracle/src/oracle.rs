@@ -8,11 +8,11 @@ use crate::money::narrow;
 use crate::state::{Account, Asset, Key, Order, Symbol, Wallet};
 use ringbook_event::{Balance, Config, Event, Handled, Origin, Record, Rejected};
 use ringbook_wire::message::{
-    Amend, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown, SetAccount,
-    SetAsset, SetKey, SetStatus, SetSymbol, Withdraw,
+    Amend, BustTrade, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown,
+    SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, Withdraw,
 };
 use ringbook_wire::{AccountId, Amount, AssetId, ClientOrderId, RejectCode, Role, Side, codec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Price and shown lots of each level of a side, best first.
 pub type Levels = Vec<(i64, i64)>;
@@ -22,7 +22,7 @@ pub type Levels = Vec<(i64, i64)>;
 pub struct Oracle {
     /// Engine time.
     pub(crate) now: u64,
-    /// Engine time of the last command that expires orders: CONTINUE does not.
+    /// Engine time of the last command that expires orders: CONTINUE and QUARANTINE do not.
     pub(crate) expired_until: u64,
     /// Sequence of the running command.
     pub(crate) sequence: u64,
@@ -32,6 +32,10 @@ pub struct Oracle {
     pub(crate) last_order: u64,
     pub(crate) last_trade: u64,
     pub(crate) last_queue: u64,
+    /// The whole exchange is CANCEL_ONLY.
+    pub(crate) maintenance: bool,
+    /// Trades that were taken back.
+    pub(crate) busted: BTreeSet<u64>,
     pub(crate) assets: BTreeMap<u32, Asset>,
     pub(crate) symbols: BTreeMap<u32, Symbol>,
     pub(crate) accounts: BTreeMap<u32, Account>,
@@ -56,6 +60,8 @@ impl Oracle {
             last_order: 0,
             last_trade: 0,
             last_queue: 0,
+            maintenance: false,
+            busted: BTreeSet::new(),
             assets: BTreeMap::new(),
             symbols: BTreeMap::new(),
             accounts: system.map(|account| (account.0, Account::default())).into(),
@@ -72,7 +78,8 @@ impl Oracle {
         self.events = Vec::new();
         let before = self.wallets.clone();
         self.now = self.now.max(time_ns);
-        let continues = codec::header(message).kind == MessageType::Continue as u8;
+        let kind = MessageType::from_code(codec::header(message).kind);
+        let continues = matches!(kind, Some(MessageType::Continue | MessageType::Quarantine));
         if !continues {
             self.expired_until = self.now;
         }
@@ -103,6 +110,10 @@ impl Oracle {
             (0, none, self.set_symbol(origin, &m))
         } else if let Some(m) = SetAccount::read(message) {
             (m.account.0, none, self.set_account(origin, &m))
+        } else if let Some(m) = SetFees::read(message) {
+            (m.account.0, none, self.set_fees(origin, &m))
+        } else if let Some(m) = BustTrade::read(message) {
+            (0, none, self.bust_trade(origin, &m))
         } else if let Some(m) = SetStatus::read(message) {
             (0, none, self.set_status(origin, &m))
         } else if let Some(m) = SetKey::read(message) {

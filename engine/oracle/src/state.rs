@@ -6,6 +6,7 @@
 use ringbook_wire::{
     FeeModel, OrderState, OrderType, Role, Side, StpMode, SymbolStatus, TimeInForce, TriggerDirection,
 };
+use std::collections::BTreeMap;
 
 /// An asset; its name and scale never change.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ pub struct Symbol {
     pub name: [u8; 24],
     pub base: u32,
     pub quote: u32,
+    pub fee_group: u16,
     pub fee_model: FeeModel,
     pub base_lot: i128,
     /// `K`.
@@ -58,6 +60,8 @@ pub struct Adjustment {
 pub struct Account {
     pub group: u32,
     pub suspended: bool,
+    /// Own taker and maker rate by fee group.
+    pub fees: BTreeMap<u16, (i128, i128)>,
     pub adjustment: Option<Adjustment>,
 }
 

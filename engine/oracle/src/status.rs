@@ -14,7 +14,13 @@ impl Oracle {
         require_zero(m.reserved == [0; 3])?;
         self.authorise(origin, None, &[Role::Admin])?;
         let symbol = m.symbol.0;
+        if symbol == 0 {
+            return self.set_exchange_status(m);
+        }
         let before = self.symbols.get(&symbol).ok_or(RejectCode::UnknownSymbol)?.status;
+        if m.status == SymbolStatus::Trading.code() {
+            self.check_maintenance()?;
+        }
         let status = SymbolStatus::from_code(m.status).ok_or(RejectCode::BadConfig)?;
         require(before != SymbolStatus::Closed)?;
         self.change_status(symbol, status);
@@ -29,6 +35,16 @@ impl Oracle {
             }
             SymbolStatus::PreOpen | SymbolStatus::Halted | SymbolStatus::CancelOnly => {}
         }
+        Ok(())
+    }
+
+    /// The exchange's own status: CANCEL_ONLY is maintenance.
+    fn set_exchange_status(&mut self, m: &message::SetStatus) -> Result<(), RejectCode> {
+        let status = SymbolStatus::from_code(m.status).ok_or(RejectCode::BadConfig)?;
+        require(matches!(status, SymbolStatus::Trading | SymbolStatus::CancelOnly))?;
+        let before = if self.maintenance { SymbolStatus::CancelOnly } else { SymbolStatus::Trading };
+        self.maintenance = status == SymbolStatus::CancelOnly;
+        self.events.push(Status { header: Status::header(status.code(), before.code(), 0), reserved: 0 }.into());
         Ok(())
     }
 

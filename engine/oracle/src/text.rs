@@ -4,8 +4,8 @@
 
 use ringbook_event::{Event, Origin};
 use ringbook_wire::message::{
-    Amend, Cancel, CancelAll, Continue, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown,
-    SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, Withdraw, name_of,
+    Amend, BustTrade, Cancel, CancelAll, Continue, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine,
+    SessionDown, SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, Withdraw, name_of,
 };
 use ringbook_wire::{
     ClientOrderId, EndReason, FeeModel, OrderState, OrderType, RejectCode, Role, Side, StpMode, SymbolStatus,
@@ -74,6 +74,23 @@ fn body(message: &[u8]) -> String {
         set_symbol(&m)
     } else if let Some(m) = SetAccount::read(message) {
         format!("SET_ACCOUNT {} group {} suspended {}{}", m.account, m.group, m.suspended, odd(m.reserved != [0; 7]))
+    } else if let Some(m) = SetFees::read(message) {
+        let rates = if m.removed == 0 {
+            format!("taker {} maker {}", m.taker, m.maker)
+        } else {
+            format!("removed {}", m.removed)
+        };
+        format!("SET_FEES account {} group {} {rates}{}", m.account, m.fee_group, odd(m.reserved != 0))
+    } else if let Some(m) = BustTrade::read(message) {
+        let parties = format!("buyer {} fee {} seller {} fee {}", m.buyer, m.buyer_fee, m.seller, m.seller_fee);
+        format!(
+            "BUST_TRADE {} symbol {} {} x {} {parties}{}",
+            m.trade,
+            m.symbol,
+            m.quantity,
+            m.price,
+            odd(m.reserved != 0)
+        )
     } else if let Some(m) = SetStatus::read(message) {
         format!("SET_STATUS {} {}{}", m.symbol, code!(SymbolStatus, m.status), odd(m.reserved != [0; 3]))
     } else if let Some(m) = SetKey::read(message) {
@@ -263,6 +280,19 @@ pub fn event(event: &Event) -> String {
             code!(Side, e.header.a),
             e.shown,
             e.remaining
+        ),
+        Event::Busted(e) => format!(
+            "BUSTED {} symbol {} {} x {} buyer {} order {} fee {} seller {} order {} fee {}",
+            e.trade,
+            e.header.subject,
+            e.quantity,
+            e.price,
+            e.buyer,
+            e.buy_order,
+            e.buyer_fee,
+            e.seller,
+            e.sell_order,
+            e.seller_fee
         ),
         Event::Canceled(e) => {
             let (account, why) = (e.header.subject, reason(e.header.a));

@@ -200,13 +200,14 @@ fn features_can_be_switched_off() {
         }
         seen
     };
-    let marks: [(Feature, &[&str]); 6] = [
+    let marks: [(Feature, &[&str]); 7] = [
         (Feature::Budget, &[]),
         (Feature::Gtd, &["expire_at"]),
         (Feature::Icebergs, &["display", "Refreshed"]),
         (Feature::Stops, &["trigger", "Triggered"]),
         (Feature::Auction, &["PRE_OPEN"]),
         (Feature::Close, &["CLOSED"]),
+        (Feature::Operator, &["Busted"]),
     ];
     let all = names_of(&Generator::new);
     let none = names_of(&|seed| Generator::new(seed).with_features(&[]));
@@ -250,7 +251,7 @@ fn streams_reach_every_event_code_and_reason() {
             }
         });
     }
-    assert_eq!(names.len(), 16, "{names:?}");
+    assert_eq!(names.len(), 17, "{names:?}");
     assert!(names.values().all(|&count| count >= 1_000), "{names:?}");
 
     // What must come, and how often at least.
@@ -264,8 +265,8 @@ fn streams_reach_every_event_code_and_reason() {
     let of = |kind: u16| -> Vec<u16> {
         seen["rejected"].keys().filter(|key| key[0] == kind).map(|key| key[1]).collect::<Vec<_>>()
     };
-    let new_order = [100, 102, 103, 105, 106, 200, 201, 202, 203, 205, 206, 207, 208, 209, 210, 211, 300, 400];
-    let amend = [100, 102, 103, 106, 200, 201, 202, 203, 208, 300, 400, 401, 402, 403];
+    let new_order = [100, 102, 103, 105, 106, 107, 200, 201, 202, 203, 205, 206, 207, 208, 209, 210, 211, 300, 400];
+    let amend = [100, 102, 103, 106, 107, 200, 201, 202, 203, 205, 208, 300, 400, 401, 402, 403];
     for (kind, least, codes) in [(64, 100, &new_order[..]), (66, 20, &amend[..])] {
         assert_eq!(of(kind), codes, "message type {kind}");
         for &code in codes {
@@ -275,9 +276,10 @@ fn streams_reach_every_event_code_and_reason() {
     assert_eq!(of(65), [100, 102, 401]);
     assert_eq!(of(67), [100, 102, 105]);
     assert_eq!(of(72), [102, 104, 500, 501, 502]);
-    assert_eq!(of(73), [102, 103, 104, 300, 500, 501]);
-    assert_eq!(of(83), [100, 102, 105, 603]);
-    for kind in [80, 81, 82, 84] {
+    assert_eq!(of(73), [102, 103, 104, 107, 300, 500, 501]);
+    assert_eq!(of(83), [100, 102, 105, 107, 603]);
+    assert_eq!(of(86), [100, 102, 105, 300, 604]);
+    for kind in [80, 81, 82, 84, 85] {
         assert_eq!(of(kind), [100, 102, 603], "message type {kind}");
     }
     let known: BTreeSet<u16> = RejectCode::ALL.iter().map(|code| code.code()).collect();

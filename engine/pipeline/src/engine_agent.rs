@@ -18,9 +18,9 @@ use crate::inflight::InFlight;
 use crate::ring::{RingOutput, Slot};
 use crate::stamps::{Stamp, Stamps};
 use ringbook_core::{Engine, Fault, Pending, RULES_VERSION};
-use ringbook_event::{ORIGIN_BYTES, Origin, Record, Rejected};
+use ringbook_event::{Event, Expired, ORIGIN_BYTES, Origin, Record, Rejected, events};
 use ringbook_journal::{AppendError, Appender, FrameKind, FrameMeta};
-use ringbook_wire::message::{Continue, Message, Tick};
+use ringbook_wire::message::{Continue, Message, MessageType, Tick};
 use ringbook_wire::{Sequence, TimestampNs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -118,7 +118,7 @@ fn execute(
             return Err(fault.into());
         }
     };
-    let refused = (events[0] == Rejected::KIND).then(|| u16::from_le_bytes([events[8], events[9]]));
+    let refused = refusal(&events[..length]);
     appender.finish(FrameMeta {
         time_ns,
         command_len: command_len as u16,
@@ -133,6 +133,18 @@ fn execute(
     stats.commands.fetch_add(1, Ordering::Relaxed);
     stats.event_bytes.fetch_add(length as u64, Ordering::Relaxed);
     Ok(refused)
+}
+
+/// The code of a refused command, which comes first but for orders that expired with it.
+#[inline]
+fn refusal(bytes: &[u8]) -> Option<u16> {
+    if ![Rejected::KIND, Expired::KIND].contains(&bytes[0]) {
+        return None;
+    }
+    events(bytes).map_while(Result::ok).find_map(|event| match event {
+        Event::Rejected(e) => Some(e.code),
+        _ => None,
+    })
 }
 
 impl<C: Clock> EngineAgent<C> {
@@ -187,10 +199,12 @@ impl<C: Clock> EngineAgent<C> {
     /// # Errors
     /// The journal has failed or is full, or the engine refuses the command.
     pub fn execute_now(&mut self, message: &[u8]) -> Result<(), EngineAgentError> {
+        // QUARANTINE takes no expiries with it and may come between parts of work: it removes what cannot go on.
+        let waits = message[2] != MessageType::Quarantine as u8;
         let mut ticking = false;
         loop {
             let now = self.now();
-            ticking |= self.engine.needs_tick(TimestampNs(now.time_ns));
+            ticking |= waits && self.engine.needs_tick(TimestampNs(now.time_ns));
             let result = if ticking {
                 self.tick(now).map(|_| None)
             } else {

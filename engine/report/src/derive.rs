@@ -3,6 +3,7 @@
 //! | event | report | to whom |
 //! |---|---|---|
 //! | ACCEPTED … DONE, BALANCE, TRANSFER | the same | views that hold the account |
+//! | BUSTED | one for each side: buyer, then seller | views that hold that side's account |
 //! | TRADE, PREVENTED | one for each side: taker, then maker | views that hold that side's account |
 //! | REJECTED for the sender alone or of a SET_…, STATUS, CONFIG | the same | the sender's key |
 //! | HANDLED of CANCEL_ALL, also in its CONTINUEs | MASS_DONE | the sender's key |
@@ -15,7 +16,7 @@ use ringbook_event::{Event, EventError, Rejected, SplitError, events, split_comm
 use ringbook_wire::message::{Amend, Cancel, Deposit, Message, MessageType, NewOrder, Withdraw};
 use ringbook_wire::report::{self, Place};
 use ringbook_wire::{
-    AccountId, EndReason, KeyId, Liquidity, OrderId, Sequence, SessionId, SymbolId, Term, TimestampNs,
+    AccountId, EndReason, KeyId, Liquidity, OrderId, Sequence, SessionId, Side, SymbolId, Term, TimestampNs,
 };
 
 /// What one session hears.
@@ -189,6 +190,7 @@ fn derive<S: FnMut(&[u8])>(
         }),
         Event::Trade(e) => derive_trade(e, view, out),
         Event::Prevented(e) => derive_prevented(e, view, out),
+        Event::Busted(e) => derive_busted(e, view, out),
         Event::Amended(e) if holds(e.header.subject) => out.push(|place| report::Amended {
             place,
             account: AccountId(e.header.subject),
@@ -368,6 +370,26 @@ fn derive_prevented<S: FnMut(&[u8])>(e: &ringbook_event::Prevented, view: &View,
             liquidity: Liquidity::Maker.code(),
             ..common
         });
+    }
+}
+
+fn derive_busted<S: FnMut(&[u8])>(e: &ringbook_event::Busted, view: &View, out: &mut ReportWriter<'_, S>) {
+    let sides = [(Side::Buy, e.buyer, e.buy_order, e.buyer_fee), (Side::Sell, e.seller, e.sell_order, e.seller_fee)];
+    for (side, account, order, fee) in sides {
+        if view.holds(account) {
+            out.push(|place| report::Busted {
+                place,
+                account,
+                symbol: SymbolId(e.header.subject),
+                order,
+                trade: e.trade,
+                price: e.price,
+                quantity: e.quantity,
+                fee,
+                side: side.code(),
+                ..report::Busted::new(0)
+            });
+        }
     }
 }
 

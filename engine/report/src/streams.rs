@@ -47,6 +47,10 @@ pub fn streams(command: &[u8], event_bytes: &[u8], out: &mut Vec<u64>) {
                 push_new(out, first, u64::from(e.taker_account.0));
                 e.maker_account.0
             }
+            Event::Busted(e) => {
+                push_new(out, first, u64::from(e.buyer.0));
+                e.seller.0
+            }
             Event::Status(_) | Event::Config(_) | Event::Handled(_) => continue,
         };
         push_new(out, first, u64::from(subject));

@@ -105,8 +105,9 @@ fn expected(frame: &Recorded, view: &View) -> Vec<(u8, Option<u32>)> {
         let event = event.unwrap();
         let (kind, accounts, sender): (u8, Vec<u32>, bool) = match &event {
             Event::Trade(e) => (164, vec![e.taker_account.0, e.maker_account.0], false),
+            Event::Busted(e) => (177, vec![e.buyer.0, e.seller.0], false),
             Event::Prevented(e) => (165, vec![e.taker_account.0, e.maker_account.0], false),
-            Event::Rejected(e) => (162, vec![e.header.subject], e.header.b == 1 || (80..=84).contains(&e.header.a)),
+            Event::Rejected(e) => (162, vec![e.header.subject], e.header.b == 1 || (80..=86).contains(&e.header.a)),
             Event::Handled(e) if e.header.a != MessageType::CancelAll as u8 => continue,
             Event::Handled(e) => (174, vec![e.header.subject], true),
             Event::Status(_) | Event::Config(_) => (event.as_bytes()[0] + 160, vec![0], true),
@@ -161,7 +162,7 @@ fn views_hear_what_is_theirs_in_order() {
             }
         }
     }
-    let never: Vec<_> = (161..=176).filter(|&kind: &usize| kinds[kind] == 0).collect();
+    let never: Vec<_> = (161..=177).filter(|&kind: &usize| kinds[kind] == 0).collect();
     assert!(never.is_empty(), "reports {never:?} never came");
     assert!(both_sides > 0);
 }

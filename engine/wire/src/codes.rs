@@ -221,6 +221,8 @@ code! {
         UnknownSymbol = 105 "UNKNOWN_SYMBOL",
         /// The symbol's status does not allow it.
         SymbolStatus = 106 "SYMBOL_STATUS",
+        /// The whole exchange is in maintenance (Ringbook's own code; docs/EVENTS.md, Configuration).
+        Maintenance = 107 "MAINTENANCE",
         /// Price outside the symbol's limits.
         PriceRange = 200 "PRICE_RANGE",
         /// Price outside the band around the reference.
@@ -283,6 +285,8 @@ code! {
         FundingTime = 602 "FUNDING_TIME",
         /// The configuration is not consistent.
         BadConfig = 603 "BAD_CONFIG",
+        /// No such trade, or it was busted before (Ringbook's own code).
+        BadTrade = 604 "BAD_TRADE",
         /// The engine failed on this command once; it was set aside (Ringbook's own code).
         EngineFault = 900 "ENGINE_FAULT",
     }
@@ -357,6 +361,8 @@ code! {
         ShuttingDown = 5 "SHUTTING_DOWN",
         /// The key's role or account range does not allow it; sending it again will not help.
         NotEntitled = 6 "NOT_ENTITLED",
+        /// The journal has no such trade at that sequence, or not with these details; sending it again will not help.
+        NoSuchTrade = 7 "NO_SUCH_TRADE",
     }
 }
 

@@ -8,7 +8,7 @@
 
 use crate::{
     AccountId, Amount, AssetId, ClientOrderId, KeyId, OrderId, Price, Qty, Rate, Sequence, SessionId, SymbolId, Term,
-    TimestampNs,
+    TimestampNs, TradeId,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -345,9 +345,9 @@ messages! { MessageType {
         /// Zero.
         reserved: [u8; 7],
     }
-    /// Changes a symbol's status (DOMAIN §2).
+    /// Changes a symbol's status (DOMAIN §2), or that of the whole exchange: TRADING or CANCEL_ONLY (maintenance).
     SetStatus = 83, 16 {
-        /// Which.
+        /// Which; 0 is the whole exchange.
         symbol: SymbolId,
         /// [`crate::SymbolStatus`].
         status: u8,
@@ -372,6 +372,48 @@ messages! { MessageType {
         reserved2: u64,
         /// Ed25519 public key.
         public_key: [u8; 32],
+    }
+    /// Sets, changes or removes an account's own fee rates for a fee group of symbols (DOMAIN §1).
+    SetFees = 85, 32 {
+        /// Whose, from 16.
+        account: AccountId,
+        /// Of which symbols: their fee group.
+        fee_group: u16,
+        /// 1 removes: the symbols' rates hold again.
+        removed: u8,
+        /// Zero.
+        reserved: u8,
+        /// Taker fee.
+        taker: Rate,
+        /// Maker fee; negative is a rebate.
+        maker: Rate,
+    }
+    /// Takes a trade back: the operator's correction. It carries the trade as its TRADE event has it.
+    BustTrade = 86, 88 {
+        /// Its number.
+        trade: TradeId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Zero.
+        reserved: u32,
+        /// Price in ticks.
+        price: Price,
+        /// Lots.
+        quantity: Qty,
+        /// Who bought.
+        buyer: AccountId,
+        /// Who sold.
+        seller: AccountId,
+        /// Buyer's order.
+        buy_order: OrderId,
+        /// Seller's order.
+        sell_order: OrderId,
+        /// Fee that the buyer paid, in quote units; negative was a rebate.
+        buyer_fee: Amount,
+        /// Fee that the seller paid.
+        seller_fee: Amount,
+        /// Sequence of the command that made the trade, by which its event is found.
+        sequence: Sequence,
     }
     /// First command of a journal; Ringbook's own, refused from clients.
     Genesis = 112, 64 {

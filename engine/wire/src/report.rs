@@ -479,7 +479,7 @@ messages! { ReportType {
     Status = 171, 40 {
         /// Place in the total order.
         place: Place,
-        /// Which.
+        /// Which; 0 is the whole exchange.
         symbol: SymbolId,
         /// [`crate::SymbolStatus`].
         status: u8,
@@ -571,6 +571,29 @@ messages! { ReportType {
         /// Open lots, shown and hidden.
         remaining: Qty,
         /// [`crate::Side`].
+        side: u8,
+        /// Zero.
+        reserved: [u8; 7],
+    }
+    /// The operator took back a trade of one of the receiver's orders; the order is as it was, its money went back.
+    Busted = 177, 88 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Symbol.
+        symbol: SymbolId,
+        /// Engine's id of the receiver's order.
+        order: OrderId,
+        /// Trade's number.
+        trade: TradeId,
+        /// Its price.
+        price: Price,
+        /// Lots.
+        quantity: Qty,
+        /// Fee that came back, in quote units; negative is a rebate that went back.
+        fee: Amount,
+        /// [`crate::Side`] of the order.
         side: u8,
         /// Zero.
         reserved: [u8; 7],

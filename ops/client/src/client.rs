@@ -191,6 +191,9 @@ impl Client {
                     (resuming, send) = (false, true);
                 }
                 Ok(Step::Resumed) => {}
+                Ok(Step::Busy(reason @ (BusyReason::NotEntitled | BusyReason::NoSuchTrade), _)) => {
+                    return Err(ClientError::NotTaken { reason });
+                }
                 Ok(Step::Busy(reason, wait)) => {
                     if begin.elapsed() > self.options.patience {
                         return Err(ClientError::Busy {

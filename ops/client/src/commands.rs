@@ -5,10 +5,13 @@
 
 use crate::{Answer, Client, ClientError, Key};
 use ringbook_wire::message::{
-    Amend, Cancel, CancelAll, Deposit, Message, NewOrder, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, Withdraw,
-    name_field,
+    Amend, BustTrade, Cancel, CancelAll, Deposit, Message, NewOrder, SetAccount, SetAsset, SetFees, SetKey, SetStatus,
+    SetSymbol, Withdraw, name_field,
 };
-use ringbook_wire::{AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Side, SymbolId, SymbolStatus};
+use ringbook_wire::{
+    AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Rate, Sequence, Side, SymbolId, SymbolStatus,
+    TradeId,
+};
 
 impl Client {
     /// Enters an order. Sent again with the identical body if its answer does not come.
@@ -149,6 +152,37 @@ impl Client {
         message.account = AccountId(account);
         message.group = group;
         message.suspended = u8::from(suspended);
+        self.command(message)
+    }
+
+    /// Gives an account its own fee rates (1/100,000,000) for the symbols of a fee group; `None` takes them away.
+    ///
+    /// # Errors
+    /// As [`Client::new_order`].
+    pub fn set_fees(&mut self, account: u32, fee_group: u16, rates: Option<(i64, i64)>) -> Result<Answer, ClientError> {
+        let mut message = SetFees::new(0);
+        message.account = AccountId(account);
+        message.fee_group = fee_group;
+        message.removed = u8::from(rates.is_none());
+        (message.taker, message.maker) = rates.map_or((Rate(0), Rate(0)), |(taker, maker)| (Rate(taker), Rate(maker)));
+        self.command(message)
+    }
+
+    /// Begins or ends maintenance of the whole exchange.
+    ///
+    /// # Errors
+    /// As [`Client::new_order`].
+    pub fn set_maintenance(&mut self, on: bool) -> Result<Answer, ClientError> {
+        self.set_status(0, if on { SymbolStatus::CancelOnly } else { SymbolStatus::Trading })
+    }
+
+    /// Takes a trade back that the command with this sequence made.
+    ///
+    /// # Errors
+    /// As [`Client::new_order`]; or the journal has no such trade at that sequence.
+    pub fn bust_trade(&mut self, trade: u64, sequence: u64) -> Result<Answer, ClientError> {
+        let mut message = BustTrade::new(0);
+        (message.trade, message.sequence) = (TradeId(trade), Sequence(sequence));
         self.command(message)
     }
 

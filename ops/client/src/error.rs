@@ -1,6 +1,7 @@
 //! What can go wrong, and what to do about it. Every text names the thing and the remedy.
 
 use crate::session::Continuity;
+use ringbook_wire::BusyReason;
 use ringbook_wire::SessionError;
 use std::io;
 use std::path::PathBuf;
@@ -74,6 +75,12 @@ pub enum ClientError {
         /// How long it was tried.
         seconds: u64,
     },
+    /// The server did not take the request, and will not.
+    #[error("the request was not taken ({reason}): {}", not_taken(*reason))]
+    NotTaken {
+        /// Why.
+        reason: BusyReason,
+    },
     /// The connection broke between the request and its answer, and repeating the request could do it twice.
     #[error(
         "the connection broke before {request} was answered and its answer is not in the history; ask for the state of the account before repeating it"
@@ -88,6 +95,15 @@ pub enum ClientError {
     /// No randomness from the system.
     #[error("the system gives no random bytes: {0}")]
     Random(String),
+}
+
+fn not_taken(reason: BusyReason) -> &'static str {
+    match reason {
+        BusyReason::NoSuchTrade => {
+            "the journal has no such trade at that sequence; the table trades and the TRADE reports name both"
+        }
+        _ => "the key's role or range of accounts does not allow it; use another key",
+    }
 }
 
 fn key_remedy(cause: &io::Error) -> &'static str {

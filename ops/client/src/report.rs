@@ -46,7 +46,7 @@ macro_rules! reports {
 
 reports!(
     Accepted, Rejected, Replayed, Trade, Prevented, Amended, Canceled, Expired, Done, Balance, Status, Config,
-    Transfer, MassDone, Triggered, Refreshed
+    Transfer, MassDone, Triggered, Refreshed, Busted
 );
 
 impl Report {

@@ -3,7 +3,7 @@
 //!
 //! Invariant: prices, quantities and amounts are integers in their units; nothing is rounded or scaled.
 
-use ringbook_core::{BalanceView, OrderView};
+use ringbook_core::{BalanceView, FeesView, OrderView};
 use ringbook_replay::shadow::{Book, Level, SymbolInfo};
 use serde::Serialize;
 use std::fmt::Write;
@@ -32,6 +32,8 @@ fn levels(out: &mut String, levels: &[Level]) {
 #[derive(Serialize)]
 pub(crate) struct Symbols {
     pub sequence: u64,
+    /// Of the whole exchange: TRADING, or CANCEL_ONLY in maintenance.
+    pub exchange: &'static str,
     pub symbols: Vec<Symbol>,
 }
 
@@ -47,6 +49,22 @@ pub(crate) struct Symbol {
     last: i64,
     bid: Option<i64>,
     ask: Option<i64>,
+    fee_group: u16,
+    fee_model: &'static str,
+    taker: i64,
+    maker: i64,
+    min_price: i64,
+    max_price: i64,
+    min_quantity: i64,
+    max_quantity: i64,
+    max_market_quantity: i64,
+    min_notional: i64,
+    max_notional: i64,
+    band: i64,
+    slip: i64,
+    max_open_orders: u32,
+    max_trigger_orders: u32,
+    stp: &'static str,
 }
 
 impl From<SymbolInfo> for Symbol {
@@ -63,6 +81,22 @@ impl From<SymbolInfo> for Symbol {
             last: view.last.0,
             bid: info.bid,
             ask: info.ask,
+            fee_group: view.fee_group,
+            fee_model: view.fee_model.name(),
+            taker: view.taker.0,
+            maker: view.maker.0,
+            min_price: view.min_price.0,
+            max_price: view.max_price.0,
+            min_quantity: view.min_quantity.0,
+            max_quantity: view.max_quantity.0,
+            max_market_quantity: view.max_market_quantity.0,
+            min_notional: view.min_notional.0,
+            max_notional: view.max_notional.0,
+            band: view.band.0,
+            slip: view.slip.0,
+            max_open_orders: view.max_open_orders,
+            max_trigger_orders: view.max_trigger_orders,
+            stp: view.stp.name(),
         }
     }
 }
@@ -85,7 +119,32 @@ pub(crate) struct Account {
     pub account: u32,
     pub sequence: u64,
     pub adjustment: u64,
+    /// STP group; 0 is none.
+    pub group: u32,
+    pub suspended: bool,
+    pub fees: Vec<Fees>,
     pub balances: Vec<Balance>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Group {
+    pub group: u32,
+    pub sequence: u64,
+    pub accounts: Vec<u32>,
+}
+
+/// An account's own rates for the symbols of a fee group.
+#[derive(Serialize)]
+pub(crate) struct Fees {
+    fee_group: u16,
+    taker: i64,
+    maker: i64,
+}
+
+impl From<FeesView> for Fees {
+    fn from(view: FeesView) -> Self {
+        Self { fee_group: view.fee_group, taker: view.taker.0, maker: view.maker.0 }
+    }
 }
 
 #[derive(Serialize)]
@@ -128,6 +187,21 @@ pub(crate) struct Order {
     fee: i64,
     hold: i64,
     send_time: u64,
+    cut: i64,
+    stp: &'static str,
+    flags: u16,
+    /// What is left of a quote budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<i64>,
+    /// What it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger_direction: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expire_at: Option<u64>,
 }
 
 impl From<OrderView> for Order {
@@ -149,6 +223,14 @@ impl From<OrderView> for Order {
             fee: view.fee.0,
             hold: view.hold.0,
             send_time: view.send_time.0,
+            cut: view.cut.0,
+            stp: view.stp.name(),
+            flags: view.flags,
+            budget: view.by_budget.then_some(view.hold.0),
+            trigger: view.direction.map(|_| view.trigger.0),
+            trigger_direction: view.direction.map(|direction| direction.name()),
+            display: (view.display.0 > 0).then_some(view.display.0),
+            expire_at: (view.expire_at.0 > 0).then_some(view.expire_at.0),
         }
     }
 }

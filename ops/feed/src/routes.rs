@@ -53,6 +53,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/assets", get(assets))
         .route("/v1/accounts/{account}", get(account))
         .route("/v1/accounts/{account}/orders", get(orders))
+        .route("/v1/groups/{group}", get(group))
         .route("/v1/status", get(status))
         .route("/v1/projection", get(projection))
         .route("/metrics", get(metrics))
@@ -121,8 +122,10 @@ async fn book(State(app): Shared, Path(symbol): Path<String>, RawQuery(query): R
 
 async fn symbols(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
     let [] = numbers(query.as_deref(), [])?;
-    let (sequence, symbols) = app.ask(0, |shadow| Ok((shadow.sequence(), shadow.symbols()))).await?;
-    json(&json::Symbols { sequence, symbols: symbols.into_iter().map(Into::into).collect() })
+    let question = |shadow: &Shadow| Ok((shadow.sequence(), shadow.exchange_status(), shadow.symbols()));
+    let (sequence, exchange, symbols) = app.ask(0, question).await?;
+    let symbols = symbols.into_iter().map(Into::into).collect();
+    json(&json::Symbols { sequence, exchange: exchange.name(), symbols })
 }
 
 async fn assets(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
@@ -133,15 +136,15 @@ async fn assets(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
     json(&json::Assets { sequence, assets: assets.into_iter().map(asset).collect() })
 }
 
-/// The account in a path.
-fn account_of(text: &str) -> Result<u32, ApiError> {
+/// The number of an account or a group in a path.
+fn number_of(what: &str, text: &str) -> Result<u32, ApiError> {
     let number = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).map(str::parse);
     match number {
-        Some(Ok(account)) => Ok(account),
-        _ => Err(ApiError::bad_request(
-            format!("{text:?} is not an account"),
-            "give its number, as in /v1/accounts/1001",
-        )),
+        Some(Ok(number)) => Ok(number),
+        _ => {
+            let remedy = format!("give its number, as in /v1/{what}s/1001");
+            Err(ApiError::bad_request(format!("{text:?} is not an {what}").replace("an group", "a group"), remedy))
+        }
     }
 }
 
@@ -153,7 +156,7 @@ async fn account_state(
     query: Option<&str>,
 ) -> Result<(u32, ringbook_replay::shadow::AccountState), ApiError> {
     check_private(peer, app.private_http)?;
-    let account = account_of(account)?;
+    let account = number_of("account", account)?;
     let [min_sequence] = numbers(query, ["min_sequence"])?;
     let question = move |shadow: &Shadow| {
         let state = shadow.account_state(AccountId(account));
@@ -170,7 +173,16 @@ async fn account(
 ) -> Answer {
     let (account, state) = account_state(&app, peer, &account, query.as_deref()).await?;
     let balances = state.balances.into_iter().map(Into::into).collect();
-    json(&json::Account { account, sequence: state.sequence, adjustment: state.adjustment, balances })
+    let fees = state.fees.into_iter().map(Into::into).collect();
+    json(&json::Account {
+        account,
+        sequence: state.sequence,
+        adjustment: state.adjustment,
+        group: state.group,
+        suspended: state.suspended,
+        fees,
+        balances,
+    })
 }
 
 async fn orders(
@@ -182,6 +194,20 @@ async fn orders(
     let (account, state) = account_state(&app, peer, &account, query.as_deref()).await?;
     let orders = state.orders.into_iter().map(Into::into).collect();
     json(&json::Orders { account, sequence: state.sequence, orders })
+}
+
+async fn group(
+    State(app): Shared,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    Path(group): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    check_private(peer, app.private_http)?;
+    let group = number_of("group", &group)?;
+    let [min_sequence] = numbers(query.as_deref(), ["min_sequence"])?;
+    let question = move |shadow: &Shadow| Ok((shadow.sequence(), shadow.accounts_of_group(group)));
+    let (sequence, accounts) = app.ask(min_sequence.unwrap_or(0), question).await?;
+    json(&json::Group { group, sequence, accounts: accounts.into_iter().map(|account| account.0).collect() })
 }
 
 async fn status(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
@@ -245,7 +271,7 @@ async fn ready(State(app): Shared) -> Answer {
 }
 
 async fn not_found(uri: axum::http::Uri) -> ApiError {
-    let remedy = "paths: /v1/book/SYMBOL, /v1/symbols, /v1/assets, /v1/accounts/ID, /v1/accounts/ID/orders, /v1/status, \
+    let remedy = "paths: /v1/book/SYMBOL, /v1/symbols, /v1/assets, /v1/accounts/ID, /v1/accounts/ID/orders, /v1/groups/ID, /v1/status, \
                   /v1/projection, /metrics, /health/live, /health/ready";
     ApiError::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()), remedy)
 }

@@ -25,6 +25,7 @@ mod office;
 mod session;
 mod stages;
 mod stats;
+mod trades;
 mod worker;
 
 pub use keys::KeyTable;

@@ -6,13 +6,14 @@
 //!
 //! Invariant: the office only reads; a job of a connection that is gone is answered to nobody.
 
+use crate::trades::as_journaled;
 use ed25519_dalek::{Signature, VerifyingKey};
 use ringbook_core::{BalanceView, OrderView};
 use ringbook_journal::{ReadError, Reader, Watermarks};
 use ringbook_pipeline::Wake;
 use ringbook_report::{FrameParts, View, account_stream, key_stream, reports};
 use ringbook_wire::codec::write;
-use ringbook_wire::message::{Logon, Message, logon_flags};
+use ringbook_wire::message::{BustTrade, Logon, Message, logon_flags};
 use ringbook_wire::report::{StateBalance, StateBegin, StateEnd, StateOrder};
 use ringbook_wire::{AccountId, Qty, Sequence, SessionError, Term, TimestampNs};
 use rustc_hash::FxHashMap;
@@ -74,6 +75,8 @@ pub enum Job {
     History { ticket: Ticket, view: View, from: u64, skip: u16 },
     /// An account's state.
     State { ticket: Ticket, request: u32, account: AccountId, min_sequence: u64, allowed: bool },
+    /// Whether the journal has the trade of a BUST_TRADE.
+    Trade { ticket: Ticket, asked: Box<BustTrade> },
     /// The connection is gone: forget what was kept for it.
     Gone { ticket: Ticket },
 }
@@ -90,6 +93,11 @@ pub enum Answer {
     Piece {
         bytes: Vec<u8>,
         next: u64,
+    },
+    /// The command as the journal has its trade, or none.
+    Trade {
+        asked: Box<BustTrade>,
+        journaled: Option<Box<BustTrade>>,
     },
     Refused {
         code: SessionError,
@@ -200,6 +208,10 @@ impl Office {
                 };
                 self.states.account(account, Sequence(min_sequence), Box::new(reply));
                 return;
+            }
+            Job::Trade { ticket, asked } => {
+                let journaled = as_journaled(&self.watermarks, &asked).map(Box::new);
+                (ticket, Answer::Trade { asked, journaled })
             }
             Job::Gone { ticket } => {
                 self.readers.remove(&ticket);

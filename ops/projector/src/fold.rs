@@ -291,7 +291,8 @@ impl Projector {
             | Event::Expired(_)
             | Event::Replayed(_)
             | Event::Handled(_)
-            | Event::Refreshed(_) => {}
+            | Event::Refreshed(_)
+            | Event::Busted(_) => {}
         }
     }
 

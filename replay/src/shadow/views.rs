@@ -1,8 +1,8 @@
 //! Questions that the shadow's state answers.
 
 use super::{Book, QueryError, Shadow};
-use ringbook_core::{BalanceView, KeyView, OrderView, SymbolView};
-use ringbook_wire::{AccountId, AssetId, SessionId};
+use ringbook_core::{BalanceView, FeesView, KeyView, OrderView, SymbolView};
+use ringbook_wire::{AccountId, AssetId, SessionId, SymbolStatus};
 
 /// An account after exactly `sequence` (docs/PROTOCOL.md §6).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,12 @@ pub struct AccountState {
     pub exists: bool,
     /// Last adjustment number.
     pub adjustment: u64,
+    /// STP group; 0 is none.
+    pub group: u32,
+    /// Whether it may only cancel and deposit.
+    pub suspended: bool,
+    /// Its own fee rates, by fee group.
+    pub fees: Vec<FeesView>,
     /// Wallets by asset.
     pub balances: Vec<BalanceView>,
     /// Open orders by id.
@@ -47,15 +53,29 @@ impl Shadow {
     pub fn account_state(&self, account: AccountId) -> AccountState {
         let engine = self.engine();
         let balances = engine.balances(account);
+        let (group, suspended) = engine.account_terms(account);
         AccountState {
             sequence: self.sequence(),
             term: self.term(),
             time: engine.time().0,
             exists: balances.is_some(),
             adjustment: engine.last_adjustment(account),
+            group,
+            suspended,
+            fees: engine.account_fees(account),
             balances: balances.unwrap_or_default(),
             orders: engine.open_orders(account),
         }
+    }
+
+    /// The accounts of an STP group, ascending.
+    pub fn accounts_of_group(&self, group: u32) -> Vec<AccountId> {
+        self.engine().accounts_of_group(group)
+    }
+
+    /// The status of the whole exchange: CANCEL_ONLY in maintenance.
+    pub fn exchange_status(&self) -> SymbolStatus {
+        if self.engine().in_maintenance() { SymbolStatus::CancelOnly } else { SymbolStatus::Trading }
     }
 
     /// All symbols by id.

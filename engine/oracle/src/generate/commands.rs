@@ -18,6 +18,12 @@ impl Generator {
         if (self.has(Feature::Auction) || self.has(Feature::Close)) && self.random.chance(10, 1_000) {
             return self.status();
         }
+        if self.has(Feature::Operator) && self.random.chance(12, 1_000) {
+            return self.operator();
+        }
+        if self.status.get(&0) == Some(&SymbolStatus::CancelOnly) && self.random.chance(1, 15) {
+            return self.end_maintenance();
+        }
         match self.random.below(1_000) {
             0..690 => self.new_order(),
             690..810 => self.amend(),

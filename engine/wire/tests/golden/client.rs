@@ -4,13 +4,13 @@
 
 use crate::vector::{Vector, vector};
 use ringbook_wire::message::{
-    Amend, Cancel, CancelAll, Continue, Deposit, Genesis, Heartbeat, Logon, Logout, MessageType, NewOrder, Quarantine,
-    SessionDown, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, StateRequest, Tick, Withdraw, logon_flags,
-    name_field,
+    Amend, BustTrade, Cancel, CancelAll, Continue, Deposit, Genesis, Heartbeat, Logon, Logout, MessageType, NewOrder,
+    Quarantine, SessionDown, SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, StateRequest, Tick, Withdraw,
+    logon_flags, name_field,
 };
 use ringbook_wire::{
     AccountId, Amount, AssetId, ClientOrderId, FeeModel, KeyId, OrderId, OrderType, Price, Qty, Rate, Role, Sequence,
-    SessionId, Side, StpMode, SymbolId, SymbolKind, SymbolStatus, Term, TimeInForce, TimestampNs, order_flags,
+    SessionId, Side, StpMode, SymbolId, SymbolKind, SymbolStatus, Term, TimeInForce, TimestampNs, TradeId, order_flags,
 };
 
 /// Bytes that rise from a first one.
@@ -165,6 +165,34 @@ pub fn vectors() -> Vec<Vector> {
                 last_account: AccountId(1084078),
                 reserved2: 0,
                 public_key: pattern(132),
+            }
+        ),
+        vector!(
+            7085,
+            SetFees {
+                account: AccountId(1085013),
+                fee_group: 2585,
+                removed: 1,
+                reserved: 0,
+                taker: Rate(0x0102030405065385),
+                maker: Rate(-0x0102030405065391),
+            }
+        ),
+        vector!(
+            7086,
+            BustTrade {
+                trade: TradeId(0x3132333435368601),
+                symbol: SymbolId(86013),
+                reserved: 0,
+                price: Price(0x0102030405065401),
+                quantity: Qty(0x010203040506540c),
+                buyer: AccountId(1086013),
+                seller: AccountId(1086026),
+                buy_order: OrderId(0x2122232425268601),
+                sell_order: OrderId(0x212223242526860e),
+                buyer_fee: Amount(0x0102030405065422),
+                seller_fee: Amount(-0x010203040506542d),
+                sequence: Sequence(0x212223242526863c),
             }
         ),
         vector!(

@@ -5,7 +5,7 @@
 use crate::vector::{Vector, vector};
 use ringbook_wire::message::MessageType;
 use ringbook_wire::report::{
-    Accepted, Amended, Balance, Busy, Canceled, Challenge, Config, Done, Error, Expired, LAST, LoggedOut,
+    Accepted, Amended, Balance, Busted, Busy, Canceled, Challenge, Config, Done, Error, Expired, LAST, LoggedOut,
     LogonAccepted, MassDone, Place, Prevented, Refreshed, Rejected, Replayed, Resumed, ServerHeartbeat, StateBalance,
     StateBegin, StateEnd, StateOrder, Status, Trade, Transfer, Triggered,
 };
@@ -383,6 +383,21 @@ pub fn vectors() -> Vec<Vector> {
                 shown: Qty(0x010203040506a8ac),
                 remaining: Qty(0x010203040506a8b7),
                 side: Side::Buy.code(),
+                reserved: [0; 7],
+            }
+        ),
+        vector!(
+            7177,
+            Busted {
+                place: place(177),
+                account: AccountId(1177026),
+                symbol: SymbolId(177039),
+                order: OrderId(0x2122232425263d51),
+                trade: TradeId(0x3132333435363d5e),
+                price: Price(0x010203040506a9a1),
+                quantity: Qty(0x010203040506a9ac),
+                fee: Amount(-0x010203040506a9b7),
+                side: Side::Sell.code(),
                 reserved: [0; 7],
             }
         ),

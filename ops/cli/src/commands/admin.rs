@@ -4,10 +4,12 @@ use crate::output::{could_not, print};
 use clap::Subcommand;
 use ringbook_client::{Answer, Client, Key, Options, Report};
 use ringbook_wire::message::{
-    Deposit, Message, MessageType, SetAccount, SetAsset, SetKey, SetStatus, SetSymbol, Withdraw, name_field,
+    BustTrade, Deposit, Message, MessageType, SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, Withdraw,
+    name_field,
 };
 use ringbook_wire::{
-    AccountId, Amount, AssetId, FeeModel, KeyId, Price, Qty, Rate, Role, StpMode, SymbolId, SymbolKind, SymbolStatus,
+    AccountId, Amount, AssetId, FeeModel, KeyId, Price, Qty, Rate, Role, Sequence, StpMode, SymbolId, SymbolKind,
+    SymbolStatus, TradeId,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +54,39 @@ enum Change {
         /// May only cancel, deposit and reduce
         #[arg(long)]
         suspended: bool,
+    },
+    /// Gives an account its own fee rates for the symbols of a fee group
+    #[command(after_help = "Example:\n  ringbook admin fees 500 --taker 50000 --maker -5000")]
+    Fees {
+        account: u32,
+        /// Of which symbols: their fee group
+        #[arg(long, default_value_t = 0)]
+        fee_group: u16,
+        /// In 1/100,000,000
+        #[arg(long, required_unless_present = "remove", allow_hyphen_values = true)]
+        taker: Option<i64>,
+        /// In 1/100,000,000; negative is a rebate
+        #[arg(long, required_unless_present = "remove", allow_hyphen_values = true)]
+        maker: Option<i64>,
+        /// The symbols' rates hold again
+        #[arg(long, conflicts_with_all = ["taker", "maker"])]
+        remove: bool,
+    },
+    /// Begins or ends maintenance of the whole exchange: only cancels, deposits and the operator go on
+    Maintenance {
+        /// on or off
+        state: String,
+    },
+    /// Takes a trade back: lots, value and fees return to both sides; the orders stay as they are
+    #[command(
+        after_help = "The table trades and the TRADE reports name trade and sequence.\n\nExample:\n  ringbook admin bust 12345 --sequence 67890"
+    )]
+    Bust {
+        /// The trade's number
+        trade: u64,
+        /// Sequence of the command that made it
+        #[arg(long)]
+        sequence: u64,
     },
     /// Changes a symbol's status: PRE_OPEN, TRADING, HALTED, CANCEL_ONLY, or CLOSED for good
     #[command(after_help = "Example:\n  ringbook admin status 1 HALTED")]
@@ -201,6 +236,31 @@ fn change(args: &AdminArgs) -> Result<String, String> {
             let message = SetStatus { symbol: SymbolId(*symbol), status: code, ..SetStatus::new(0) };
             send(options, key, &message, format!("symbol {symbol} is {status}"))
         }
+        Change::Fees { account, fee_group, taker, maker, remove } => {
+            let message = SetFees {
+                account: AccountId(*account),
+                fee_group: *fee_group,
+                removed: u8::from(*remove),
+                taker: Rate(taker.unwrap_or(0)),
+                maker: Rate(maker.unwrap_or(0)),
+                ..SetFees::new(0)
+            };
+            let what = if *remove { "has no fees of its own" } else { "has its own fees" };
+            send(options, key, &message, format!("account {account} {what} in fee group {fee_group}"))
+        }
+        Change::Maintenance { state } => {
+            let (status, what) = match state.to_ascii_lowercase().as_str() {
+                "on" => (SymbolStatus::CancelOnly, "begins: only cancels, deposits and the operator go on"),
+                "off" => (SymbolStatus::Trading, "is over"),
+                _ => return Err(format!("maintenance {state}: must be on or off")),
+            };
+            let message = SetStatus { symbol: SymbolId(0), status: status.code(), ..SetStatus::new(0) };
+            send(options, key, &message, format!("maintenance {what}"))
+        }
+        Change::Bust { trade, sequence } => {
+            let message = BustTrade { trade: TradeId(*trade), sequence: Sequence(*sequence), ..BustTrade::new(0) };
+            send(options, key, &message, format!("trade {trade} was taken back"))
+        }
         Change::Key { id, role, first_account, last_account, out, revoke } => {
             let role = named("role", role, Role::ALL)?;
             let made = Key::generate(KeyId(*id), role).map_err(|error| words(&error))?;
@@ -283,7 +343,13 @@ fn remedy(kind: u8) -> &'static str {
         Some(MessageType::SetKey) => {
             "ids of keys go from 1 to 65535, and the first account must not lie behind the last"
         }
-        Some(MessageType::SetStatus) => "a CLOSED symbol stays closed; GET /v1/symbols lists the symbols",
+        Some(MessageType::SetFees) => "the account must exist, and rates lie between -100 % and 100 %",
+        Some(MessageType::BustTrade) => {
+            "each trade is taken back once, and a side that must give back more than it has available is credited first (ringbook admin deposit)"
+        }
+        Some(MessageType::SetStatus) => {
+            "in maintenance no symbol begins to trade; a CLOSED symbol stays closed; GET /v1/symbols lists the symbols"
+        }
         Some(MessageType::SetSymbol) => {
             "what a value depends on (name, assets, lots, tick value, fee model) never changes; docs/EVENTS.md, Configuration"
         }

@@ -178,6 +178,7 @@ impl Worker {
         match slot.session.on_message(message) {
             Err(refusal) => self.refuse(at, refusal),
             Ok(Action::Nothing) => {}
+            Ok(Action::Submit(MessageType::BustTrade)) => self.look_up(at, message, arrived, now),
             Ok(Action::Submit(kind)) => self.submit(at, kind, message, arrived, now),
             Ok(Action::Verify(logon)) => self.verify(at, logon),
             Ok(Action::Leave { request }) => {
@@ -208,6 +209,33 @@ impl Worker {
                 self.ask(Job::State { ticket, request, account, min_sequence, allowed: view.holds(account) });
             }
         }
+    }
+
+    /// Has the trade of a BUST_TRADE looked up, if its sender may take trades back.
+    fn look_up(&mut self, at: usize, message: &[u8], arrived: u64, now: u64) {
+        let slot = self.slots[at].as_mut().expect("the connection is there");
+        let key = slot.session.view.and_then(|view| self.keys.get(view.key));
+        let entitled = key.is_some_and(|key| is_entitled(key, MessageType::BustTrade, message));
+        if !entitled || slot.session.outstanding >= self.limits.outstanding {
+            return self.submit(at, MessageType::BustTrade, message, arrived, now);
+        }
+        slot.session.outstanding += 1;
+        let ticket = Ticket { slot: at, generation: slot.generation };
+        let asked = Box::new(BustTrade::read(message).expect("type and length were checked"));
+        self.ask(Job::Trade { ticket, asked });
+    }
+
+    /// A BUST_TRADE after its trade was looked up.
+    pub(super) fn submit_bust(&mut self, at: usize, asked: &BustTrade, journaled: Option<&BustTrade>) {
+        let now = mono_ns();
+        let slot = self.slots[at].as_mut().expect("the connection is there");
+        slot.session.outstanding = slot.session.outstanding.saturating_sub(1);
+        if let Some(message) = journaled {
+            return self.submit(at, MessageType::BustTrade, message.as_bytes(), now, now);
+        }
+        self.stats.count_busy(BusyReason::NoSuchTrade);
+        write(slot.connection.output(), &busy(asked.as_bytes(), BusyReason::NoSuchTrade, 0));
+        self.dirty.push(at);
     }
 
     pub(super) fn submit(&mut self, at: usize, kind: MessageType, message: &[u8], arrived: u64, now: u64) {

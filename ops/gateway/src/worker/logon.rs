@@ -59,6 +59,7 @@ impl Worker {
                     self.dirty.push(at);
                 }
                 Answer::Piece { bytes, next } => self.history(at, &bytes, next),
+                Answer::Trade { asked, journaled } => self.submit_bust(at, &asked, journaled.as_deref()),
             }
         }
         count

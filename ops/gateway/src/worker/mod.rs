@@ -24,7 +24,7 @@ use ringbook_journal::{Reader, Watermarks, WriterState};
 use ringbook_pipeline::{EngineStats, Input, Stamps, Wake, mono_ns};
 use ringbook_report::{View, reports};
 use ringbook_wire::codec::{FrameError, header, next_message, write};
-use ringbook_wire::message::{Logon, Message, MessageType, NewOrder, SessionDown, logon_flags};
+use ringbook_wire::message::{BustTrade, Logon, Message, MessageType, NewOrder, SessionDown, logon_flags};
 use ringbook_wire::report::{Busy, Challenge, LoggedOut, LogonAccepted, Resumed, ServerHeartbeat};
 use ringbook_wire::{BusyReason, KeyId, Sequence, SessionError, SessionId, Term, TimestampNs, order_flags};
 use rustc_hash::FxHashMap;
