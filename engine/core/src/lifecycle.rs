@@ -1,4 +1,4 @@
-//! Where orders stand and how they end: queues, lists, the heap of expiries, EXPIRED, DONE.
+//! Where orders stand and how they end: queues, lists, expiries, EXPIRED, DONE.
 //!
 //! Invariants: an order that rests or waits is in its account's list from then on until it ends; whatever ends has left its
 //! queue before; its hold goes back, and its client id becomes an entry of the dedupe ring in the same step.
