@@ -39,7 +39,7 @@ impl Engine {
         }
     }
 
-    /// Adds an order to its account's list and, if flagged, to its session's; with an expiry, to the heap.
+    /// Adds an order to its account's list and, if flagged, to its session's; with an expiry, to its moment.
     pub(crate) fn list(&mut self, slot: u32) {
         let order = self.orders.get_mut(slot);
         order.listed = true;

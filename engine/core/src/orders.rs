@@ -4,7 +4,7 @@
 //! 1. `quantity = filled + prevented + cut + remaining` for every order (DOMAIN §4.2), asserted at every end and amendment.
 //!    A budget order's quantity is what it has bought so far; nothing of it ever remains.
 //! 2. An order that rests or waits is in exactly one level queue (of the book, or of the stop orders), one account list
-//!    and, if flagged, one session list; one with an expiry is in the expiry heap.
+//!    and, if flagged, one session list; one with an expiry is in the list of its moment.
 //! 3. Slots never show outside: events and images name orders by id.
 
 use crate::money::FeeTerms;
