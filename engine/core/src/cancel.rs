@@ -1,24 +1,23 @@
 //! CANCEL, CANCEL_ALL, SESSION_DOWN and QUARANTINE (docs/EVENTS.md).
 
-use crate::dedupe::{Entry, Known};
+use crate::dedupe::{Known, Outcome, Request};
 use crate::engine::{Engine, Pending};
 use crate::pending::{Task, Work};
 use ringbook_event::{Canceled, EventWriter, Origin, Record, Status};
 use ringbook_wire::message::{Cancel, CancelAll, MessageType, Quarantine, SessionDown};
 use ringbook_wire::{
-    AccountId, Amount, ClientOrderId, EndReason, OrderId, OrderState, Qty, RejectCode, Role, Side, SymbolId,
-    SymbolStatus,
+    AccountId, ClientOrderId, EndReason, OrderId, OrderState, RejectCode, Role, Side, SymbolId, SymbolStatus,
 };
 
 impl Engine {
     /// What a CANCEL or AMEND names: by order id or, if that is 0, by client id; of this account only.
     pub(crate) fn find_named(&self, account: u32, order: OrderId, client_id: ClientOrderId) -> Option<Known> {
         if order.0 == 0 {
-            return self.dedupe.find_client(&self.orders, account, client_id);
+            return self.dedupe.find_client(account, client_id);
         }
         self.dedupe.find_order(order).filter(|known| match *known {
             Known::Open(slot) => self.orders.get(slot).account == account,
-            Known::Ended(slot) => self.dedupe.entry(slot).account == account,
+            Known::Ended(at) => self.dedupe.request(at).account == account,
         })
     }
 
@@ -119,24 +118,11 @@ impl Engine {
             if kind == Some(MessageType::NewOrder)
                 && customer
                 && m.client_id != ClientOrderId::NONE
-                && self.dedupe.find_client(&self.orders, account, m.client_id).is_none()
+                && self.dedupe.find_client(account, m.client_id).is_none()
             {
-                let entry = Entry {
-                    client_id: m.client_id,
-                    payload: 0,
-                    order: OrderId(0),
-                    sequence: self.sequence,
-                    filled: Qty::ZERO,
-                    remaining: Qty::ZERO,
-                    cost: Amount::ZERO,
-                    fee: Amount::ZERO,
-                    send_time: m.send_time,
-                    account,
-                    code: fault,
-                    state: OrderState::Rejected,
-                    reason: None,
-                };
-                self.dedupe.add(&mut self.accounts, entry);
+                let request =
+                    Request { client_id: m.client_id, payload: 0, order: OrderId(0), send_time: m.send_time, account };
+                self.dedupe.add(&mut self.accounts, request, Outcome::refused(self.sequence, fault));
             }
             let money = matches!(kind, Some(MessageType::Deposit | MessageType::Withdraw));
             let adjustment = &mut self.accounts.get_mut(account).adjustment;

@@ -141,7 +141,7 @@ impl Engine {
             keys: Keys::default(),
             sessions: Sessions::default(),
             work: VecDeque::new(),
-            expiry: Expiry::default(),
+            expiry: Expiry::new(0, 0),
             fired: VecDeque::new(),
             cause: Cause::NONE,
         }
@@ -300,6 +300,7 @@ impl Engine {
     pub(crate) fn restore_settings(&mut self, settings: Settings) {
         self.orders = Orders::new(settings.max_orders as usize);
         self.dedupe = Dedupe::new(settings.seed, settings.dedupe_capacity as usize, settings.max_orders as usize);
+        self.expiry = Expiry::new(settings.seed[0], settings.max_orders as usize);
         self.settings = settings;
     }
 
@@ -359,24 +360,24 @@ impl Engine {
                     filled: order.filled,
                     remaining: order.remaining,
                     cost: order.cost,
-                    client_id: order.client_id,
+                    client_id: self.dedupe.request(order.known).client_id,
                     fee: order.fee,
                 }
             }
-            Known::Ended(slot) => {
-                let entry = self.dedupe.entry(slot);
+            Known::Ended(at) => {
+                let (request, outcome) = (self.dedupe.request(at), self.dedupe.outcome(at));
                 Replayed {
-                    header: Replayed::header(entry.state.code(), kind as u8, self.accounts.get(entry.account).id.0),
-                    order: entry.order,
-                    sequence: entry.sequence,
-                    code: entry.code,
-                    reason: entry.reason.map_or(0, |reason| reason.code()),
+                    header: Replayed::header(outcome.state.code(), kind as u8, self.accounts.get(request.account).id.0),
+                    order: request.order,
+                    sequence: outcome.sequence,
+                    code: outcome.code,
+                    reason: outcome.reason.map_or(0, |reason| reason.code()),
                     reserved: [0; 5],
-                    filled: entry.filled,
-                    remaining: entry.remaining,
-                    cost: entry.cost,
-                    client_id: entry.client_id,
-                    fee: entry.fee,
+                    filled: outcome.filled,
+                    remaining: outcome.remaining,
+                    cost: outcome.cost,
+                    client_id: request.client_id,
+                    fee: outcome.fee,
                 }
             }
         };

@@ -6,6 +6,7 @@
 //!    order of the structs below. It does not depend on rkyv, so the hash survives a change of the archive.
 //! 3. A change of these structs raises [`SCHEMA`]; older schemas are converted forward by `ringbook-snapshot`.
 
+use crate::dedupe::{Outcome, Request};
 use crate::engine::Engine;
 use crate::orders::Place;
 use crate::pending::Task;
@@ -270,7 +271,7 @@ impl Engine {
                 })
                 .collect(),
             orders: self.order_images(),
-            ring: self.dedupe.entries().map(|entry| self.ring_image(entry)).collect(),
+            ring: self.dedupe.entries().map(|(request, outcome)| self.ring_image(request, outcome)).collect(),
             work: self.work.iter().map(|work| self.work_image(work)).collect(),
             fired: self.fired.iter().map(|&slot| self.orders.get(slot).id.0).collect(),
         }
@@ -311,9 +312,10 @@ impl Engine {
             .slots()
             .map(|slot| {
                 let order = self.orders.get(slot);
+                let request = self.dedupe.request(order.known);
                 OrderImage {
                     order: order.id.0,
-                    client_id: order.client_id.0,
+                    client_id: request.client_id.0,
                     account: self.accounts.get(order.account).id.0,
                     symbol: order.symbol.0,
                     side: order.side.code(),
@@ -336,9 +338,9 @@ impl Engine {
                     carry: order.carry,
                     cost: order.cost.0,
                     fee: order.fee.0,
-                    send_time: order.send_time.0,
+                    send_time: request.send_time.0,
                     session: order.session.0,
-                    payload: order.payload,
+                    payload: request.payload,
                     accepted: order.accepted.0,
                     queue_sequence: order.queue_sequence,
                     by_budget: u8::from(order.by_budget),
@@ -355,21 +357,21 @@ impl Engine {
         images
     }
 
-    fn ring_image(&self, entry: &crate::dedupe::Entry) -> RingImage {
+    fn ring_image(&self, request: Request, outcome: &Outcome) -> RingImage {
         RingImage {
-            client_id: entry.client_id.0,
-            account: self.accounts.get(entry.account).id.0,
-            payload: entry.payload,
-            order: entry.order.0,
-            sequence: entry.sequence.0,
-            filled: entry.filled.0,
-            remaining: entry.remaining.0,
-            cost: entry.cost.0,
-            fee: entry.fee.0,
-            send_time: entry.send_time.0,
-            code: entry.code,
-            state: entry.state.code(),
-            reason: entry.reason.map_or(0, |reason| reason.code()),
+            client_id: request.client_id.0,
+            account: self.accounts.get(request.account).id.0,
+            payload: request.payload,
+            order: request.order.0,
+            sequence: outcome.sequence.0,
+            filled: outcome.filled.0,
+            remaining: outcome.remaining.0,
+            cost: outcome.cost.0,
+            fee: outcome.fee.0,
+            send_time: request.send_time.0,
+            code: outcome.code,
+            state: outcome.state.code(),
+            reason: outcome.reason.map_or(0, |reason| reason.code()),
         }
     }
 

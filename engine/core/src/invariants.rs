@@ -58,14 +58,19 @@ impl Engine {
                 return Err(format!("order {}: holds {} where {expected:?} is needed", order.id, order.hold));
             }
             *held.entry((order.account, asset)).or_default() += i128::from(order.hold.0);
-            match self.dedupe.find_client(&self.orders, order.account, order.client_id) {
-                Some(crate::dedupe::Known::Open(found)) if found == slot => {}
+            let request = self.dedupe.request(order.known);
+            match self.dedupe.find_client(order.account, request.client_id) {
+                Some(crate::dedupe::Known::Open(found)) if found == slot && request.order == order.id => {}
                 other => return Err(format!("order {}: its client id leads to {other:?}", order.id)),
             }
         }
-        let expiring = self.orders.slots().filter(|&slot| self.orders.get(slot).heap != NIL).count();
-        if expiring != self.expiry.slots().count() || !self.expiry.is_heap(&self.orders) {
-            return Err("the heap of expiries is not one".into());
+        let expiring = self
+            .orders
+            .slots()
+            .filter(|&slot| self.orders.get(slot).listed && self.orders.get(slot).expire_at.0 != 0)
+            .count();
+        if expiring != self.expiry.slots().count() || !self.expiry.is_consistent(&self.orders) {
+            return Err("the orders with an expiry and their moments disagree".into());
         }
         for (slot, account) in self.accounts.all().iter().enumerate() {
             for balance in &account.balances {

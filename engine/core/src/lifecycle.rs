@@ -1,9 +1,9 @@
-//! Where orders stand and how they end: queues, lists, the heap of expiries, EXPIRED, DONE.
+//! Where orders stand and how they end: queues, lists, expiries, EXPIRED, DONE.
 //!
 //! Invariants: an order that rests or waits is in its account's list from then on until it ends; whatever ends has left its
 //! queue before; its hold goes back, and its client id becomes an entry of the dedupe ring in the same step.
 
-use crate::dedupe::Entry;
+use crate::dedupe::Outcome;
 use crate::engine::Engine;
 use crate::new_order::hold_asset;
 use crate::orders::{NIL, Place};
@@ -39,14 +39,14 @@ impl Engine {
         }
     }
 
-    /// Adds an order to its account's list and, if flagged, to its session's; with an expiry, to the heap.
+    /// Adds an order to its account's list and, if flagged, to its session's; with an expiry, to its moment.
     pub(crate) fn list(&mut self, slot: u32) {
         let order = self.orders.get_mut(slot);
         order.listed = true;
         let (account, symbol, session, side) = (order.account, order.symbol, order.session, order.side.index());
         let (flagged, waits) = (order.is_flagged(), order.place == Place::Waiting);
         if order.expire_at.0 != 0 {
-            self.expiry.add(&mut self.orders, slot);
+            self.expiry.add(&self.orders, slot);
         }
         let open = self.accounts.open_orders_mut(account, symbol);
         if waits {
@@ -65,8 +65,8 @@ impl Engine {
         let order = self.orders.get(slot);
         let (account, symbol, session, side) = (order.account, order.symbol, order.session, order.side.index());
         let flagged = order.is_flagged();
-        if order.heap != NIL {
-            self.expiry.remove(&mut self.orders, slot);
+        if order.expire_at.0 != 0 {
+            self.expiry.remove(slot);
         }
         let open = self.accounts.open_orders_mut(account, symbol);
         open.count -= 1;
@@ -119,7 +119,7 @@ impl Engine {
         debug_assert!(matches!(order.place, Place::Working | Place::Fired) && order.level == NIL);
         order.assert_identity();
         let returned = order.hold;
-        let (account, listed) = (order.account, order.listed);
+        let (account, listed, known) = (order.account, order.listed, order.known);
         out.push(&Done {
             header: Done::header(
                 state.code(),
@@ -136,19 +136,14 @@ impl Engine {
             remaining: order.remaining,
             prevented: order.prevented,
             cut: order.cut,
-            client_id: order.client_id,
+            client_id: self.dedupe.request(known).client_id,
         });
-        let entry = Entry {
-            client_id: order.client_id,
-            payload: order.payload,
-            order: order.id,
+        let outcome = Outcome {
             sequence: self.sequence,
             filled: order.filled,
             remaining: order.remaining,
             cost: order.cost,
             fee: order.fee,
-            send_time: order.send_time,
-            account,
             code,
             state,
             reason,
@@ -160,7 +155,7 @@ impl Engine {
         if listed {
             self.unlist(slot);
         }
-        self.dedupe.end(&mut self.accounts, slot, entry);
+        self.dedupe.end(&mut self.accounts, known, outcome);
         self.orders.remove(slot);
     }
 }

@@ -1,6 +1,6 @@
 //! NEW_ORDER: the ladder of checks, the hold, and the point of no return (DOMAIN §3.4, §4.1, §4.4; docs/EVENTS.md).
 
-use crate::dedupe::{Entry, Known};
+use crate::dedupe::{self, Known, Outcome};
 use crate::engine::Engine;
 use crate::money::need;
 use crate::orders::{Links, NIL, Order, Place};
@@ -8,8 +8,8 @@ use crate::symbols::Symbol;
 use ringbook_event::{Accepted, EventWriter, Origin, Record};
 use ringbook_wire::message::{MessageType, NewOrder};
 use ringbook_wire::{
-    Amount, ClientOrderId, OrderId, OrderState, OrderType, Price, Qty, RATE_ONE, RejectCode, Role, Side, StpMode,
-    SymbolStatus, TimeInForce, TriggerDirection, TriggerSource, div_ceil, div_floor, order_flags,
+    Amount, ClientOrderId, OrderId, OrderType, Price, Qty, RATE_ONE, RejectCode, Role, Side, StpMode, SymbolStatus,
+    TimeInForce, TriggerDirection, TriggerSource, div_ceil, div_floor, order_flags,
 };
 
 /// How far a client's clock may run ahead of engine time.
@@ -47,11 +47,11 @@ impl Engine {
             Err(code) => return refuse(self, code, out),
         };
         let payload = self.dedupe.payload_hash(bytes);
-        if let Some(known) = self.dedupe.find_client(&self.orders, account, m.client_id) {
+        if let Some(known) = self.dedupe.find_client(account, m.client_id) {
             let same = match known {
-                Known::Open(slot) => self.orders.get(slot).payload == payload,
+                Known::Open(slot) => self.dedupe.request(self.orders.get(slot).known).payload == payload,
                 // A quarantined request is known by its id alone: payload 0.
-                Known::Ended(slot) => [0, payload].contains(&self.dedupe.entry(slot).payload),
+                Known::Ended(at) => [0, payload].contains(&self.dedupe.request(at).payload),
             };
             return if same {
                 self.replay(MessageType::NewOrder, known, out);
@@ -65,22 +65,10 @@ impl Engine {
         }
         match self.validate(account, m, &request) {
             Err(code) => {
-                let entry = Entry {
-                    client_id: m.client_id,
-                    payload,
-                    order: OrderId(0),
-                    sequence: self.sequence,
-                    filled: Qty::ZERO,
-                    remaining: Qty::ZERO,
-                    cost: Amount::ZERO,
-                    fee: Amount::ZERO,
-                    send_time: m.send_time,
-                    account,
-                    code: code.code(),
-                    state: OrderState::Rejected,
-                    reason: None,
-                };
-                self.dedupe.add(&mut self.accounts, entry);
+                let outcome = Outcome::refused(self.sequence, code.code());
+                let (client_id, send_time) = (m.client_id, m.send_time);
+                let request = dedupe::Request { client_id, payload, order: OrderId(0), send_time, account };
+                self.dedupe.add(&mut self.accounts, request, outcome);
                 refuse(self, code, out);
             }
             // ═══ point of no return ═══
@@ -253,10 +241,8 @@ impl Engine {
             quantity: m.quantity,
             prevented: Qty::ZERO,
             cut: Qty::ZERO,
-            client_id: m.client_id,
-            send_time: m.send_time,
             session: origin.session,
-            payload,
+            known: NIL,
             accepted: self.sequence,
             queue_sequence: 0,
             of_account: Links::NONE,
@@ -264,7 +250,6 @@ impl Engine {
             trigger: m.trigger,
             display: m.display,
             expire_at: m.expire_at,
-            heap: NIL,
         };
         if hold.0 != 0 {
             self.accounts.change(account, asset, -hold.0, hold.0);
@@ -281,7 +266,9 @@ impl Engine {
             hold,
         });
         let slot = self.orders.add(order);
-        self.dedupe.open(account, m.client_id, id, slot);
+        let (client_id, send_time) = (m.client_id, m.send_time);
+        let asked = dedupe::Request { client_id, payload, order: id, send_time, account };
+        self.orders.get_mut(slot).known = self.dedupe.open(asked, slot);
         if request.direction.is_some() {
             self.wait(slot);
         } else if matches {

@@ -4,13 +4,13 @@
 //! 1. `quantity = filled + prevented + cut + remaining` for every order (DOMAIN §4.2), asserted at every end and amendment.
 //!    A budget order's quantity is what it has bought so far; nothing of it ever remains.
 //! 2. An order that rests or waits is in exactly one level queue (of the book, or of the stop orders), one account list
-//!    and, if flagged, one session list; one with an expiry is in the expiry heap.
+//!    and, if flagged, one session list; one with an expiry is in the list of its moment.
 //! 3. Slots never show outside: events and images name orders by id.
 
 use crate::money::FeeTerms;
 use ringbook_wire::{
-    Amount, ClientOrderId, OrderId, OrderState, OrderType, Price, Qty, Sequence, SessionId, Side, StpMode, SymbolId,
-    TimeInForce, TimestampNs, TriggerDirection, order_flags,
+    Amount, OrderId, OrderState, OrderType, Price, Qty, Sequence, SessionId, Side, StpMode, SymbolId, TimeInForce,
+    TimestampNs, TriggerDirection, order_flags,
 };
 
 /// "No slot".
@@ -89,37 +89,43 @@ pub struct Order {
     pub filled: Qty,
     pub cost: Amount,
     pub fee: Amount,
-    // The rest: identity, lists, triggers, expiry.
+    // Line 2: its end.
     pub quantity: Qty,
     pub prevented: Qty,
     pub cut: Qty,
-    pub client_id: ClientOrderId,
-    pub send_time: TimestampNs,
+    pub of_account: Links,
+    pub of_session: Links,
     pub session: SessionId,
-    pub payload: u64,
+    /// When it expires; 0 never.
+    pub expire_at: TimestampNs,
+    /// Its node in the dedupe ring: client id, payload, send time.
+    pub known: u32,
+    // The rest.
     /// Sequence of its acceptance.
     pub accepted: Sequence,
     /// Rises with every joining of a queue.
     pub queue_sequence: u64,
-    pub of_account: Links,
-    pub of_session: Links,
     /// Trigger price; 0 for none.
     pub trigger: Price,
     /// Lots shown at most; 0 shows all.
     pub display: Qty,
-    /// When it expires; 0 never.
-    pub expire_at: TimestampNs,
-    /// Its place in the expiry heap; `NIL` if it is not there.
-    pub heap: u32,
 }
 
 const _: () = assert!(size_of::<Order>() == 256);
+const _: () = assert!(std::mem::offset_of!(Order, hold) == 64 && std::mem::offset_of!(Order, quantity) == 128);
+const _: () = assert!(std::mem::offset_of!(Order, accepted) == 192);
 
 impl Order {
     /// Whether its session's end cancels it.
     #[inline]
     pub fn is_flagged(&self) -> bool {
         self.flags & order_flags::CANCEL_ON_DISCONNECT != 0 && self.session.0 != 0
+    }
+
+    /// Reads the cache lines that its end needs; the sum means nothing.
+    #[inline]
+    pub fn read_lines(&self) -> u64 {
+        self.id.0 ^ self.hold.0 as u64 ^ self.quantity.0 as u64
     }
 
     /// Its state while it is open (DOMAIN §4.2).
@@ -329,10 +335,8 @@ pub(crate) mod tests {
             quantity: Qty(1),
             prevented: Qty::ZERO,
             cut: Qty::ZERO,
-            client_id: ClientOrderId::NONE,
-            send_time: TimestampNs(1),
             session: SessionId(0),
-            payload: 0,
+            known: NIL,
             accepted: Sequence(1),
             queue_sequence: 0,
             of_account: Links::NONE,
@@ -340,7 +344,6 @@ pub(crate) mod tests {
             trigger: Price(0),
             display: Qty::ZERO,
             expire_at,
-            heap: NIL,
         }
     }
 }

@@ -318,12 +318,13 @@ impl Engine {
 
     pub(crate) fn order_view(&self, slot: u32) -> OrderView {
         let order = self.orders.get(slot);
+        let request = self.dedupe.request(order.known);
         let waits = matches!(order.place, Place::Waiting | Place::Fired);
         OrderView {
             order: order.id,
             account: self.accounts.get(order.account).id,
             symbol: order.symbol,
-            client_id: order.client_id,
+            client_id: request.client_id,
             side: order.side,
             order_type: order.order_type,
             time_in_force: order.time_in_force,
@@ -340,7 +341,7 @@ impl Engine {
             fee: order.fee,
             hold: order.hold,
             by_budget: order.by_budget,
-            send_time: order.send_time,
+            send_time: request.send_time,
             trigger: if waits { order.trigger } else { Price::ZERO },
             direction: order.direction.filter(|_| waits),
             display: order.display,

@@ -3,7 +3,7 @@
 //! Invariant: restoring an image and taking it again gives the same image.
 
 use crate::accounts::OwnFees;
-use crate::dedupe::Entry;
+use crate::dedupe::{Outcome, Request};
 use crate::engine::{Engine, MAX_EVENT_BYTES, MIN_EVENT_BYTES, RULES_VERSION, Settings};
 use crate::image::{AccountImage, Image, OrderImage, RingImage, SymbolImage, WorkImage};
 use crate::keys::{Key, MAX_KEY};
@@ -103,6 +103,9 @@ impl Engine {
                 public_key: key.public_key,
             };
             self.keys.set(KeyId(key.key), restored);
+        }
+        if !image.orders.is_sorted_by(|a, b| a.order < b.order) {
+            return Err("its orders do not rise by order id".into());
         }
         // Lists go by acceptance, queues by queue sequence: two passes.
         let mut resting = Vec::new();
@@ -262,10 +265,8 @@ impl Engine {
             quantity: Qty(o.quantity),
             prevented: Qty(o.prevented),
             cut: Qty(o.cut),
-            client_id: ClientOrderId(o.client_id),
-            send_time: TimestampNs(o.send_time),
             session: SessionId(o.session),
-            payload: o.payload,
+            known: NIL,
             accepted: Sequence(o.accepted),
             queue_sequence: o.queue_sequence,
             of_account: Links::NONE,
@@ -273,14 +274,19 @@ impl Engine {
             trigger: Price(o.trigger),
             display: Qty(o.display),
             expire_at: TimestampNs(o.expire_at),
-            heap: NIL,
         };
-        let (client_id, id) = (order.client_id, order.id);
-        if self.dedupe.find_client(&self.orders, account, client_id).is_some() || self.dedupe.find_order(id).is_some() {
+        let request = Request {
+            client_id: ClientOrderId(o.client_id),
+            payload: o.payload,
+            order: order.id,
+            send_time: TimestampNs(o.send_time),
+            account,
+        };
+        if self.is_known(&request) {
             return Err(format!("{what} stands twice"));
         }
         let slot = self.orders.add(order);
-        self.dedupe.open(account, client_id, id, slot);
+        self.orders.get_mut(slot).known = self.dedupe.open(request, slot);
         Ok((slot, place))
     }
 
@@ -290,29 +296,34 @@ impl Engine {
             0 => None,
             code => Some(known("an end reason", EndReason::from_code(code))?),
         };
-        let entry = Entry {
+        let request = Request {
             client_id: ClientOrderId(r.client_id),
             payload: r.payload,
             order: OrderId(r.order),
+            send_time: TimestampNs(r.send_time),
+            account,
+        };
+        let outcome = Outcome {
             sequence: Sequence(r.sequence),
             filled: Qty(r.filled),
             remaining: Qty(r.remaining),
             cost: Amount(r.cost),
             fee: Amount(r.fee),
-            send_time: TimestampNs(r.send_time),
-            account,
             code: r.code,
             state: known("an order state", OrderState::from_code(r.state))?,
             reason,
         };
-        let twice = self.dedupe.find_client(&self.orders, account, entry.client_id).is_some()
-            || self.dedupe.find_order(entry.order).is_some();
         let full = self.accounts.get(account).dedupe.count >= (self.settings.dedupe_capacity / 16).max(1);
-        if twice || full {
+        if self.is_known(&request) || full {
             return Err(format!("ring entry of account {}: doubled or beyond its share", r.account));
         }
-        self.dedupe.add(&mut self.accounts, entry);
+        self.dedupe.add(&mut self.accounts, request, outcome);
         Ok(())
+    }
+
+    fn is_known(&self, request: &Request) -> bool {
+        let Request { account, client_id, order, .. } = *request;
+        self.dedupe.find_client(account, client_id).is_some() || self.dedupe.find_order(order).is_some()
     }
 
     fn restore_work(&self, w: &WorkImage) -> Checked<Work> {
