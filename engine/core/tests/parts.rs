@@ -1,0 +1,96 @@
+//! What may come between the parts of long work, and what becomes of work that crashed (DOMAIN §5.1a, EVENTS QUARANTINE).
+
+mod common;
+
+use common::Venue;
+use ringbook_core::{MIN_EVENT_BYTES, Pending};
+use ringbook_event::{Event, Origin};
+use ringbook_oracle::scenario::{Desk, genesis, limit, stop};
+use ringbook_wire::message::{Cancel, Genesis, Message, MessageType, Quarantine};
+use ringbook_wire::{AccountId, EndReason, OrderId, RejectCode, Side, SymbolId, SymbolStatus, TriggerDirection};
+use zerocopy::IntoBytes;
+
+/// An exchange whose commands have little room for events.
+fn narrow() -> Venue {
+    Venue::with(&Genesis { max_event_bytes: MIN_EVENT_BYTES, ..genesis() })
+}
+
+fn code_of(seen: &[Event]) -> u16 {
+    match seen {
+        [Event::Rejected(rejected)] => rejected.code,
+        _ => 0,
+    }
+}
+
+/// EVENTS CANCEL: 106 in CLOSED, also for an order whose turn has not come; CANCEL_ALL may take it.
+#[test]
+fn closing_in_parts_cancel_is_refused_and_cancel_all_is_not() {
+    let mut venue = narrow();
+    let mut desk = Desk::new(&mut venue);
+    let symbol = desk.symbol(|_| {});
+    desk.rich(&[100, 101]);
+    let place = |desk: &mut Desk<'_>, account| desk.place(limit(account, symbol, Side::Sell, 50, 1)).accepted().0;
+    for _ in 0..60 {
+        place(&mut desk, 100);
+    }
+    let last = place(&mut desk, 101);
+    desk.status(symbol, SymbolStatus::Closed);
+    assert_eq!(venue.engine.pending(), Pending::Interruptible);
+    assert!(venue.engine.open_order(last).is_some());
+
+    let cancel = Cancel { account: AccountId(101), order: last, ..Cancel::new(0) };
+    assert_eq!(code_of(&venue.one(0, Origin::INTERNAL, cancel.as_bytes())), RejectCode::SymbolStatus.code());
+    venue.go_on();
+    let all = Desk::new(&mut venue).cancel_all(101);
+    assert_eq!(all.names(), ["Canceled", "Done", "Handled"]);
+    while venue.engine.pending() != Pending::Nothing {
+        venue.go_on();
+    }
+    assert_eq!(venue.engine.open_order_count(), 0);
+    venue.engine.check_invariants().unwrap();
+}
+
+/// A stop order that crashed in the middle of a cascade ends; the ones behind it run.
+#[test]
+fn a_cascade_goes_on_behind_the_stop_order_that_crashed() {
+    let mut venue = narrow();
+    let mut desk = Desk::new(&mut venue);
+    let symbol = desk.symbol(|s| s.max_trigger_orders = 200);
+    desk.rich(&[100, 101, 102]);
+    let stops: Vec<OrderId> = (0..100)
+        .map(|_| {
+            let order = stop(limit(100, symbol, Side::Sell, 200, 1), TriggerDirection::FallsTo, 90);
+            desk.place(order).accepted().0
+        })
+        .collect();
+    desk.trade_at(101, 102, symbol, 100);
+    desk.place(limit(101, symbol, Side::Sell, 90, 1)).accepted();
+    let first = desk.place(limit(102, symbol, Side::Buy, 90, 1));
+    assert_eq!(first.fills(), [(90, 1)]);
+    let ran = first.triggered().len();
+    assert!(0 < ran && ran < 99, "{ran} ran in the first part");
+    assert_eq!(venue.engine.pending(), Pending::Exclusive);
+
+    let kind = MessageType::Continue as u8;
+    let quarantine = Quarantine { kind, symbol: SymbolId(0), ..Quarantine::new(0) };
+    let seen = venue.one(0, Origin::INTERNAL, quarantine.as_bytes());
+    let faults: Vec<OrderId> = seen
+        .iter()
+        .filter_map(|event| match event {
+            Event::Expired(e) if e.header.a == EndReason::Fault.code() => Some(e.order),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(faults, [stops[ran]], "the one whose turn it was");
+    assert_eq!(venue.engine.pending(), Pending::Exclusive);
+    let mut triggered = Vec::new();
+    while venue.engine.pending() != Pending::Nothing {
+        let part = venue.go_on();
+        triggered.extend(part.iter().filter_map(|event| match event {
+            Event::Triggered(e) => Some(e.order),
+            _ => None,
+        }));
+    }
+    assert_eq!(triggered, stops[ran + 1..]);
+    venue.engine.check_invariants().unwrap();
+}
