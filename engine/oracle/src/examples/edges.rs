@@ -1,10 +1,12 @@
 //! Edges of the rules of EVENTS: the last value that passes and the first that does not, where a random stream seldom goes.
 
 use crate::Exchange;
-use crate::scenario::{BTC, Desk, USDT, limit, spot};
+use crate::scenario::{BTC, Desk, USDT, budget, limit, spot};
 use ringbook_event::Event;
 use ringbook_wire::message::{Deposit, Message, MessageType, Quarantine};
-use ringbook_wire::{AccountId, Amount, AssetId, FeeModel, Price, Qty, Rate, RejectCode, Side, SymbolStatus};
+use ringbook_wire::{
+    AccountId, Amount, AssetId, FeeModel, OrderState, Price, Qty, Rate, RejectCode, Side, SymbolStatus,
+};
 
 /// AMEND that changes nothing is 403, also where a new place in the queue would be 201: the band counts only if the
 /// order queues anew.
@@ -97,4 +99,26 @@ pub fn quarantine_of_the_last_adjustment(exchange: &mut dyn Exchange) {
         assert_eq!((transfer.header.b, transfer.code), (1, code), "quarantined {quarantined}");
     }
     assert_eq!(desk.balance(100, USDT), (500, 0));
+}
+
+/// Budget orders with a fee per lot: where a lot costs nothing, or earns, nothing but the book bounds the lots. Such asks
+/// are left where the lowest price was raised above them.
+pub fn budget_where_lots_are_free(exchange: &mut dyn Exchange) {
+    let mut desk = Desk::new(exchange);
+    desk.rich(&[100, 101]);
+    let mut message = spot(1);
+    message.fee_model = FeeModel::PerLot.code();
+    let symbol = desk.symbol(|s| *s = message);
+    for (price, lots) in [(1, 5), (2, 4), (6, 3)] {
+        desk.place(limit(100, symbol, Side::Sell, price, lots)).accepted();
+    }
+    (message.min_price, message.taker) = (Price(10), Rate(-20));
+    assert_eq!(desk.send(&message).names(), ["Config"]);
+    // Of a budget of 1: 5 lots earn 10 each, 4 cost nothing, one costs 40, another one would.
+    let bought = desk.place(budget(101, symbol, 1));
+    let (order, hold) = bought.accepted();
+    assert_eq!((hold, bought.fills()), (1, vec![(1, 5), (2, 4), (6, 1)]));
+    assert_eq!(bought.end(order), Some((OrderState::Filled.code(), 0, 0)));
+    assert_eq!(bought.done(order).map(|done| done.returned.0), Some(11));
+    assert_eq!(desk.balance(AccountId::FEES.0, USDT), (-200, 0));
 }
