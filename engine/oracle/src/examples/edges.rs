@@ -1,11 +1,12 @@
 //! Edges of the rules of EVENTS: the last value that passes and the first that does not, where a random stream seldom goes.
 
 use crate::Exchange;
-use crate::scenario::{BTC, Desk, USDT, budget, limit, spot};
+use crate::scenario::{BTC, Desk, USDT, budget, iceberg, limit, market, spot, stop};
 use ringbook_event::Event;
-use ringbook_wire::message::{Deposit, Message, MessageType, Quarantine};
+use ringbook_wire::message::{Deposit, Message, MessageType, Quarantine, SetSymbol};
 use ringbook_wire::{
-    AccountId, Amount, AssetId, FeeModel, OrderState, Price, Qty, Rate, RejectCode, Side, SymbolStatus,
+    AccountId, Amount, AssetId, EndReason, FeeModel, OrderState, Price, Qty, Rate, RejectCode, Side, SymbolStatus,
+    TriggerDirection,
 };
 
 /// AMEND that changes nothing is 403, also where a new place in the queue would be 201: the band counts only if the
@@ -29,7 +30,7 @@ pub fn amend_to_the_fee_of_a_lot(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.rich(&[100]);
     let per_lot = |k, min_price, taker| {
-        move |s: &mut ringbook_wire::message::SetSymbol| {
+        move |s: &mut SetSymbol| {
             s.fee_model = FeeModel::PerLot.code();
             (s.quote_per_tick_lot, s.min_price, s.taker) = (Amount(k), Price(min_price), Rate(taker));
         }
@@ -121,4 +122,41 @@ pub fn budget_where_lots_are_free(exchange: &mut dyn Exchange) {
     assert_eq!(bought.end(order), Some((OrderState::Filled.code(), 0, 0)));
     assert_eq!(bought.done(order).map(|done| done.returned.0), Some(11));
     assert_eq!(desk.balance(AccountId::FEES.0, USDT), (-200, 0));
+}
+
+/// A stop order that runs is validated by the terms of now: a shown part below the least quantity is 205, a fee per lot
+/// that the lowest price does not pay for is 200, and one unit below it is neither.
+pub fn stop_under_changed_terms(exchange: &mut dyn Exchange) {
+    let mut desk = Desk::new(exchange);
+    desk.rich(&[100, 101, 102]);
+    let falls = |order| stop(order, TriggerDirection::FallsTo, 90);
+    let (price_range, bad_display) = (RejectCode::PriceRange.code(), RejectCode::BadDisplay.code());
+    for (taker, before, after, code) in [(10, 2, 1, price_range), (-10, 2, 1, price_range), (59, 6, 6, 0)] {
+        let mut message = spot(0);
+        let symbol = desk.symbol(|s| {
+            s.fee_model = FeeModel::PerLot.code();
+            (s.min_price, s.taker) = (Price(before), Rate(taker));
+            message = *s;
+        });
+        desk.trade_at(100, 101, symbol, 100);
+        let (order, _) = desk.place(falls(market(102, symbol, Side::Sell, 1))).accepted();
+        (message.min_price, message.taker) = (Price(after), Rate(0));
+        assert_eq!(desk.send(&message).names(), ["Config"]);
+        desk.place(limit(100, symbol, Side::Sell, 90, 1)).accepted();
+        let ran = desk.place(limit(101, symbol, Side::Buy, 90, 1));
+        let reason = if code == 0 { EndReason::NoLiquidity } else { EndReason::TriggerFailed };
+        assert_eq!(ran.expired(), [(order, reason.code(), code)], "fee {taker}");
+    }
+    for (display, least, code) in [(3, 4, bad_display), (3, 3, 0), (0, 4, 0)] {
+        let symbol = desk.symbol(|_| {});
+        desk.trade_at(100, 101, symbol, 100);
+        let (order, _) = desk.place(falls(iceberg(limit(102, symbol, Side::Sell, 95, 9), display))).accepted();
+        desk.place(limit(100, symbol, Side::Sell, 90, 5)).accepted();
+        let raised = SetSymbol { min_quantity: Qty(least), ..spot(symbol) };
+        assert_eq!(desk.send(&raised).names(), ["Config"]);
+        let ran = desk.place(limit(101, symbol, Side::Buy, 90, 5));
+        assert_eq!(ran.triggered(), [(order, 95)]);
+        let failed = [(order, EndReason::TriggerFailed.code(), code)];
+        assert_eq!(ran.expired(), if code == 0 { &[][..] } else { &failed[..] }, "display {display} of {least}");
+    }
 }
