@@ -5,9 +5,11 @@ mod common;
 use common::Venue;
 use ringbook_core::{MIN_EVENT_BYTES, Pending};
 use ringbook_event::{Event, Origin};
-use ringbook_oracle::scenario::{Desk, genesis, limit, stop};
+use ringbook_oracle::scenario::{Desk, genesis, ioc, limit, stop};
 use ringbook_wire::message::{Cancel, Genesis, Message, MessageType, Quarantine};
-use ringbook_wire::{AccountId, EndReason, OrderId, RejectCode, Side, SymbolId, SymbolStatus, TriggerDirection};
+use ringbook_wire::{
+    AccountId, EndReason, OrderId, Price, Rate, RejectCode, Side, SymbolId, SymbolStatus, TriggerDirection,
+};
 use zerocopy::IntoBytes;
 
 /// An exchange whose commands have little room for events.
@@ -93,4 +95,32 @@ fn a_cascade_goes_on_behind_the_stop_order_that_crashed() {
     }
     assert_eq!(triggered, stops[ran + 1..]);
     venue.engine.check_invariants().unwrap();
+}
+
+/// Before every step there is room for the step, the taker's end and every BALANCE, wherever a part happens to end: each
+/// match touches wallets of another account, and the bound moves by one word at a time.
+#[test]
+fn room_is_kept_for_every_wallet_that_was_touched() {
+    let (makers, takers) = (100..140, 200..230);
+    let mut most = 0;
+    for bound in (MIN_EVENT_BYTES..MIN_EVENT_BYTES + 512).step_by(8) {
+        let mut venue = Venue::with(&Genesis { max_event_bytes: bound, ..genesis() });
+        let mut desk = Desk::new(&mut venue);
+        let symbol = desk.symbol(|s| (s.taker, s.maker) = (Rate(100_000), Rate(-50_000)));
+        desk.rich(&Vec::from_iter(makers.clone().chain(takers.clone())));
+        for maker in makers.clone() {
+            desk.place(limit(maker, symbol, Side::Sell, 50, 1)).accepted();
+        }
+        for taker in takers.clone() {
+            desk.place(stop(ioc(taker, symbol, Side::Buy, 50, 1), TriggerDirection::RisesTo, 50)).accepted();
+        }
+        desk.place(limit(200, symbol, Side::Buy, 50, 15)).accepted();
+        while venue.engine.pending() != Pending::Nothing {
+            let part = venue.go_on();
+            most = most.max(part.iter().filter(|event| matches!(event, Event::Balance(_))).count());
+        }
+        assert_eq!(venue.engine.level_total(SymbolId(symbol), Side::Sell, Price(50)), 0);
+        venue.engine.check_invariants().unwrap();
+    }
+    assert!(most > 20, "at most {most} wallets in a part");
 }
