@@ -6,8 +6,8 @@ use common::Venue;
 use ringbook_core::{Engine, MIN_EVENT_BYTES, Pending};
 use ringbook_event::{Event, Origin};
 use ringbook_oracle::scenario::{Desk, genesis, gtd, limit, stop};
-use ringbook_wire::message::{CancelAll, Genesis, Message, NewOrder, SessionDown, Tick};
-use ringbook_wire::{AccountId, KeyId, SessionId, Side, SymbolId, SymbolStatus, TriggerDirection, order_flags};
+use ringbook_wire::message::{CancelAll, Genesis, Message, NewOrder, SessionDown, SetKey, Tick};
+use ringbook_wire::{AccountId, KeyId, Role, SessionId, Side, SymbolId, SymbolStatus, TriggerDirection, order_flags};
 use zerocopy::IntoBytes;
 
 const SELLS: usize = 80;
@@ -64,9 +64,11 @@ fn goes_on_alike(mut venue: Venue, task: u8, subject: u32, parts: usize) {
 fn a_match() {
     let mut venue = narrow();
     let (mut desk, symbol) = begin(&mut venue, SymbolStatus::Trading);
+    let key = SetKey { key: KeyId(5), role: Role::Trade.code(), last_account: AccountId(200), ..SetKey::new(0) };
+    desk.send(&key);
     let mut order = desk.complete(limit(101, symbol, Side::Buy, 50, 2 * SELLS as i64 + 5));
     order.header.request = 77;
-    desk.send_as(Origin::session(SessionId::new(KeyId(0), 9)), &order).accepted();
+    desk.send_as(Origin::session(SessionId::new(KeyId(5), 9)), &order).accepted();
     goes_on_alike(venue, 1, 101, 3);
 }
 
