@@ -5,14 +5,17 @@ mod common;
 use common::Venue;
 use ringbook_core::image::{Image, OrderImage};
 use ringbook_core::{Engine, OrderView};
+use ringbook_event::{Event, Origin};
 use ringbook_oracle::generate::{Generator, Random};
 use ringbook_oracle::scenario::{Desk, limit};
 use ringbook_oracle::{Exchange, Oracle};
 use ringbook_wire::message::{
     Amend, Cancel, CancelAll, Continue, Deposit, Message, NewOrder, SetStatus, SetSymbol, name_of,
 };
-use ringbook_wire::{AccountId, ClientOrderId, OrderId, OrderState, Price, Side, SymbolId, SymbolStatus, order_flags};
-use std::collections::BTreeSet;
+use ringbook_wire::{
+    AccountId, ClientOrderId, OrderId, OrderState, Price, Side, SymbolId, SymbolStatus, TimestampNs, order_flags,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use zerocopy::IntoBytes;
 
 /// A state after a random stream, the oracle's and the engine's.
@@ -88,6 +91,42 @@ fn level_totals_at_the_ends_of_a_large_range() {
     }
     for price in [i64::MIN, -1, 0, 3, 66, 4_098, 262_146, max_price - 2, max_price + 1, 1 << 40, i64::MAX] {
         assert_eq!((total(Side::Buy, price), total(Side::Sell, price)), (0, 0), "price {price}");
+    }
+}
+
+/// Prices that are each other's upper digits in the price trie: a leaf that is remembered must not be taken for another's.
+#[test]
+fn prices_that_resemble_the_node_of_another_price() {
+    let near = |price: i64| [price, price + 1, price + 2];
+    let prices = Vec::from_iter([1, 2, 3, 64, 128, 4_096, 8_192, 12_288, 262_144, 524_288].into_iter().flat_map(near));
+    for seed in 0..30 {
+        let mut random = Random::new(seed);
+        let mut venue = Venue::new();
+        let mut desk = Desk::new(&mut venue);
+        let symbol = desk.symbol(|s| s.max_price = Price(1_000_000));
+        desk.rich(&[100]);
+        let mut open: Vec<(i64, OrderId)> = Vec::new();
+        for step in 0..80 {
+            let mut desk = Desk::new(&mut venue);
+            if !open.is_empty() && random.chance(2, 5) {
+                let (_, order) = open.swap_remove(random.below(open.len() as u64) as usize);
+                desk.send(&Cancel { account: AccountId(100), order, ..Cancel::new(0) });
+            } else {
+                let price = random.pick(&prices);
+                let mut order = limit(100, symbol, Side::Sell, price, 1);
+                order.client_id = ClientOrderId([random.next_u64(), 1]);
+                order.send_time = TimestampNs(venue.engine.time().0 + step);
+                let seen = Exchange::apply(&mut venue, 0, 0, Origin::INTERNAL, order.as_bytes());
+                let [Event::Accepted(accepted), ..] = seen[..] else { panic!("{seen:?}") };
+                open.push((price, accepted.order));
+            }
+            let mut levels: BTreeMap<i64, i128> = BTreeMap::new();
+            open.iter().for_each(|(price, _)| *levels.entry(*price).or_default() += 1);
+            let depth = venue.engine.depth(SymbolId(symbol), Side::Sell, usize::MAX);
+            let depth: Vec<(i64, i128)> = depth.into_iter().map(|(price, lots)| (price.0, lots)).collect();
+            assert_eq!(depth, Vec::from_iter(levels), "seed {seed}");
+        }
+        venue.engine.check_invariants().unwrap();
     }
 }
 
