@@ -80,7 +80,10 @@ fn a_cancel_all_of_one_side_and_symbol_and_of_all() {
         for symbol in [1, 2] {
             desk.place(limit(100, symbol, Side::Buy, 40, 1)).accepted();
         }
-        desk.place(limit(100, 1, Side::Sell, 60, 1)).accepted();
+        let third = desk.symbol(|_| {});
+        for symbol in [1, third] {
+            desk.place(limit(100, symbol, Side::Sell, 60, 1)).accepted();
+        }
         let all = CancelAll { account: AccountId(100), symbol: SymbolId(symbol), side, ..CancelAll::new(5) };
         desk.send(&all);
         // What is accepted from here on is not concerned.
@@ -91,7 +94,7 @@ fn a_cancel_all_of_one_side_and_symbol_and_of_all() {
             probe.go_on();
         }
         assert!(probe.engine.open_order(late).is_some());
-        assert_eq!(probe.engine.open_order_count(), if side == 0 { 1 } else { 4 });
+        assert_eq!(probe.engine.open_order_count(), if side == 0 { 1 } else { 5 });
         goes_on_alike(venue, 2, 100, 2);
     }
 }
