@@ -124,10 +124,12 @@ mod tests {
 
     #[test]
     fn large_values_take_the_wide_path_with_the_same_result() {
-        let value = 1i64 << 61;
-        for rate in [99_999_999, 1, 0, -99_999_999] {
-            let wide = div_ceil(i128::from(value) * i128::from(rate) - 5, i128::from(RATE_ONE));
-            assert_eq!(i128::from(charge(value, rate, 5)), wide);
+        // The second value has no rest, so that the carry decides about one unit.
+        for value in [1i64 << 61, RATE_ONE << 34] {
+            for rate in [99_999_999, 1, 0, -99_999_999] {
+                let wide = div_ceil(i128::from(value) * i128::from(rate) - 5, i128::from(RATE_ONE));
+                assert_eq!(i128::from(charge(value, rate, 5)), wide);
+            }
         }
     }
 }

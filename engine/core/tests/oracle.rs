@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::Fast;
+use common::Venue;
 use ringbook_core::{Engine, Fault, Pending};
 use ringbook_event::{Event, Origin};
 use ringbook_oracle::generate::Generator;
@@ -23,7 +23,7 @@ fn number(name: &str, default: u64) -> u64 {
 fn examples_of_the_rule_book() {
     for (name, example) in examples::ALL {
         println!("{name}");
-        example(&mut Fast::new(&scenario::genesis()));
+        example(&mut Venue::with(&scenario::genesis()));
     }
 }
 
@@ -41,15 +41,15 @@ fn compare(seed: u64, commands: u64) {
         generator = generator.with_unsettled();
     }
     let genesis = generator.genesis();
-    let mut fast = Fast::new(&genesis);
+    let mut venue = Venue::with(&genesis);
     let mut oracle = Oracle::new(&genesis);
     let mut log = Vec::new();
     let check_every = number("RINGBOOK_CHECK_EVERY", 50);
     for step in 0..commands {
         let command = generator.next_command();
         log.push(text::command(command.time_ns, &command.origin, &command.message));
-        let expected = oracle.apply(fast.engine.sequence().0 + 1, command.time_ns, command.origin, &command.message);
-        let got = fast.one(command.time_ns, command.origin, &command.message);
+        let expected = oracle.apply(venue.engine.sequence().0 + 1, command.time_ns, command.origin, &command.message);
+        let got = venue.one(command.time_ns, command.origin, &command.message);
         if got != expected {
             for line in log.iter().rev().take(12).rev() {
                 println!("{line}");
@@ -63,13 +63,13 @@ fn compare(seed: u64, commands: u64) {
         }
         generator.observe(&got);
         if step % check_every == 0 || step + 1 == commands {
-            fast.engine.check_invariants().unwrap_or_else(|what| panic!("seed {seed}, command {step}: {what}"));
+            venue.engine.check_invariants().unwrap_or_else(|what| panic!("seed {seed}, command {step}: {what}"));
         }
         if step % 700 == seed * 37 % 700 {
-            let image = fast.engine.image();
+            let image = venue.engine.image();
             let restored = Engine::restore(&image).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
             assert!(restored.image() == image, "seed {seed}, command {step}: the image of a restored engine differs");
-            fast.engine = restored;
+            venue.engine = restored;
         }
     }
 }
@@ -79,36 +79,36 @@ fn compare(seed: u64, commands: u64) {
 #[test]
 fn a_match_that_crashed_halfway_is_set_aside() {
     let bounded = Genesis { max_event_bytes: ringbook_core::MIN_EVENT_BYTES, ..scenario::genesis() };
-    let mut fast = Fast::new(&bounded);
-    let mut desk = scenario::Desk::new(&mut fast);
+    let mut venue = Venue::with(&bounded);
+    let mut desk = scenario::Desk::new(&mut venue);
     let symbol = desk.symbol(|_| {});
     desk.rich(&[100, 101]);
     for _ in 0..100 {
         desk.place(scenario::limit(100, symbol, Side::Sell, 50, 1));
     }
     let (taker, _) = desk.place(scenario::limit(101, symbol, Side::Buy, 50, 200)).accepted();
-    assert_eq!(fast.engine.pending(), Pending::Exclusive);
-    let next = fast.engine.continuation().unwrap();
+    assert_eq!(venue.engine.pending(), Pending::Exclusive);
+    let next = venue.engine.continuation().unwrap();
     let crashed = Continue { of: next.of, ..Continue::new(next.request) };
-    assert_eq!(fast.engine.symbol_of(crashed.as_bytes()), SymbolId(symbol));
+    assert_eq!(venue.engine.symbol_of(crashed.as_bytes()), SymbolId(symbol));
     let quarantine =
         |kind: MessageType| Quarantine { kind: kind as u8, symbol: SymbolId(symbol), halt: 1, ..Quarantine::new(0) };
     let mut command = Origin::INTERNAL.as_bytes().to_vec();
     command.extend_from_slice(quarantine(MessageType::NewOrder).as_bytes());
-    let (sequence, time) = (Sequence(fast.engine.sequence().0 + 1), fast.engine.time());
-    let refused = fast.engine.apply(sequence, time, &command, &mut fast.buffer);
+    let (sequence, time) = (Sequence(venue.engine.sequence().0 + 1), venue.engine.time());
+    let refused = venue.engine.apply(sequence, time, &command, &mut venue.buffer);
     assert!(matches!(refused, Err(Fault::Interrupted(_))), "nothing else may come between");
 
-    let seen = fast.one(0, Origin::INTERNAL, quarantine(MessageType::Continue).as_bytes());
+    let seen = venue.one(0, Origin::INTERNAL, quarantine(MessageType::Continue).as_bytes());
     let end = seen.iter().find_map(|event| match event {
         Event::Done(done) if done.order == taker => Some((done.header.b, done.filled.0 + done.remaining.0)),
         _ => None,
     });
     assert_eq!(end, Some((EndReason::Fault.code(), 200)));
     assert!(seen.iter().any(|event| matches!(event, Event::Status(_))), "its symbol is halted");
-    assert_eq!(fast.engine.pending(), Pending::Nothing);
-    fast.engine.check_invariants().unwrap();
-    let mut desk = scenario::Desk::new(&mut fast);
+    assert_eq!(venue.engine.pending(), Pending::Nothing);
+    venue.engine.check_invariants().unwrap();
+    let mut desk = scenario::Desk::new(&mut venue);
     assert!(desk.cancel_all(100).names().contains(&"Canceled"), "the others go on");
 }
 
@@ -120,8 +120,8 @@ fn bounded_commands_do_the_same_in_parts() {
         let mut generator = Generator::new(seed);
         let whole_genesis = generator.genesis();
         let bounded_genesis = Genesis { max_event_bytes: ringbook_core::MIN_EVENT_BYTES, ..whole_genesis };
-        let mut whole = Fast::new(&whole_genesis);
-        let mut bounded = Fast::new(&bounded_genesis);
+        let mut whole = Venue::with(&whole_genesis);
+        let mut bounded = Venue::with(&bounded_genesis);
         let mut parts = 0;
         for step in 0..number("RINGBOOK_COMMANDS", 2_000) {
             let command = generator.next_command();

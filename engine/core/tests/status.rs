@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::Fast;
+use common::Venue;
 use ringbook_core::{MIN_EVENT_BYTES, Pending};
 use ringbook_event::{Event, Origin};
 use ringbook_oracle::scenario::{Desk, Outcome, budget, fok, genesis, gtd, iceberg, ioc, limit, market, stop};
@@ -81,8 +81,8 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(fast: &'a mut Fast) -> Self {
-        let mut desk = Desk::new(fast);
+    fn new(venue: &'a mut Venue) -> Self {
+        let mut desk = Desk::new(venue);
         let symbol = desk.symbol(|_| {});
         desk.rich(&[OWN, OTHER]);
         let (first_account, last_account) = (AccountId(OWN), AccountId(OWN));
@@ -98,16 +98,16 @@ impl<'a> Stage<'a> {
     }
 
     /// The same in a status, entered from TRADING.
-    fn in_status(fast: &'a mut Fast, status: SymbolStatus) -> Self {
-        let mut stage = Self::new(fast);
+    fn in_status(venue: &'a mut Venue, status: SymbolStatus) -> Self {
+        let mut stage = Self::new(venue);
         let entered = stage.desk.status(stage.symbol, status);
         assert_eq!(entered.names()[0], "Status");
         stage
     }
 }
 
-fn fresh() -> Fast {
-    Fast::new(&genesis())
+fn fresh() -> Venue {
+    Venue::with(&genesis())
 }
 
 /// 106 or not.
@@ -124,8 +124,8 @@ fn taken(outcome: &Outcome, expected: bool, first: &str) {
 fn domain_2_new() {
     for &status in SymbolStatus::ALL {
         for kind in 0..ORDERS {
-            let mut fast = fresh();
-            let Stage { mut desk, symbol, .. } = Stage::in_status(&mut fast, status);
+            let mut venue = fresh();
+            let Stage { mut desk, symbol, .. } = Stage::in_status(&mut venue, status);
             let order = orders(symbol, desk.now)[kind];
             taken(&desk.place(order), kind < row(status).new, "Accepted");
         }
@@ -138,8 +138,8 @@ fn domain_2_amend() {
         let amendments = [(99, 0, 0), (0, 9, 0), (0, 11, 0)].map(|change| (true, change));
         let waiting = [(99, 0, 0), (0, 9, 0), (0, 0, 140)].map(|change| (false, change));
         for (of_resting, (price, quantity, trigger)) in amendments.into_iter().chain(waiting) {
-            let mut fast = fresh();
-            let Stage { mut desk, rests, waits, .. } = Stage::in_status(&mut fast, status);
+            let mut venue = fresh();
+            let Stage { mut desk, rests, waits, .. } = Stage::in_status(&mut venue, status);
             let (account, order) = (AccountId(OWN), if of_resting { rests } else { waits });
             let (price, quantity, trigger) = (Price(price), Qty(quantity), Price(trigger));
             let amended = desk.send(&Amend { account, order, price, quantity, trigger, ..Amend::new(0) });
@@ -152,8 +152,8 @@ fn domain_2_amend() {
 fn domain_2_cancel() {
     let account = AccountId(OWN);
     for &status in SymbolStatus::ALL {
-        let mut fast = fresh();
-        let Stage { mut desk, rests, waits, .. } = Stage::in_status(&mut fast, status);
+        let mut venue = fresh();
+        let Stage { mut desk, rests, waits, .. } = Stage::in_status(&mut venue, status);
         for order in [rests, waits] {
             let cancel = Cancel { account, order, ..Cancel::new(0) };
             let expected: &[&str] = if row(status).cancel { &["Canceled", "Done"] } else { &["Replayed"] };
@@ -162,8 +162,8 @@ fn domain_2_cancel() {
         let all = CancelAll { account, ..CancelAll::new(0) };
         let session = SessionDown { session: SessionId::new(KEY, 1), ..SessionDown::new(0) };
         for mass in [true, false] {
-            let mut fast = fresh();
-            let mut stage = Stage::in_status(&mut fast, status);
+            let mut venue = fresh();
+            let mut stage = Stage::in_status(&mut venue, status);
             let seen = if mass { stage.desk.send(&all) } else { stage.desk.send(&session) };
             let canceled = seen.names().iter().filter(|&&name| name == "Canceled").count();
             assert_eq!(canceled, if row(status).cancel { 2 } else { 0 }, "{status}");
@@ -172,8 +172,8 @@ fn domain_2_cancel() {
 }
 
 /// A book that crosses, and a stop order whose condition the uncross makes hold; the symbol is in PRE_OPEN.
-fn crossed(fast: &mut Fast) -> (Desk<'_>, u32, OrderId) {
-    let Stage { mut desk, symbol, waits, .. } = Stage::in_status(fast, SymbolStatus::PreOpen);
+fn crossed(venue: &mut Venue) -> (Desk<'_>, u32, OrderId) {
+    let Stage { mut desk, symbol, waits, .. } = Stage::in_status(venue, SymbolStatus::PreOpen);
     for (side, price) in [(Side::Buy, 110), (Side::Sell, 110)] {
         let placed = desk.place(limit(OTHER, symbol, side, price, 4));
         assert_eq!(placed.names(), ["Accepted"], "PRE_OPEN matches nothing");
@@ -184,8 +184,8 @@ fn crossed(fast: &mut Fast) -> (Desk<'_>, u32, OrderId) {
 #[test]
 fn domain_2_matching_and_triggers() {
     for &status in SymbolStatus::ALL {
-        let mut fast = fresh();
-        let (mut desk, symbol, waits) = crossed(&mut fast);
+        let mut venue = fresh();
+        let (mut desk, symbol, waits) = crossed(&mut venue);
         let entered = desk.status(symbol, status);
         let matching = row(status).matching;
         assert_eq!(entered.fills(), if matching { vec![(110, 4)] } else { vec![] }, "{status}");
@@ -199,8 +199,8 @@ fn domain_2_matching_and_triggers() {
     }
     // An amendment that crosses does not match in PRE_OPEN, and does in TRADING.
     for status in [SymbolStatus::PreOpen, SymbolStatus::Trading] {
-        let mut fast = fresh();
-        let Stage { mut desk, symbol, rests, .. } = Stage::in_status(&mut fast, status);
+        let mut venue = fresh();
+        let Stage { mut desk, symbol, rests, .. } = Stage::in_status(&mut venue, status);
         desk.place(limit(OTHER, symbol, Side::Sell, 200, 1)).accepted();
         assert_eq!(desk.amend(OWN, rests, 200, 0).fills().len(), usize::from(row(status).matching), "{status}");
     }
@@ -210,8 +210,8 @@ fn domain_2_matching_and_triggers() {
 fn domain_2_expiry() {
     for &status in SymbolStatus::ALL {
         for by_tick in [true, false] {
-            let mut fast = fresh();
-            let Stage { mut desk, rests, waits, .. } = Stage::in_status(&mut fast, status);
+            let mut venue = fresh();
+            let Stage { mut desk, rests, waits, .. } = Stage::in_status(&mut venue, status);
             desk.now += 2 * HOUR;
             let seen = if by_tick { desk.send(&Tick::new(0)) } else { desk.deposit(OWN, 1, 1) };
             let time = EndReason::Time.code();
@@ -227,8 +227,8 @@ fn domain_2_every_change() {
     let mut changes = 0;
     for &from in SymbolStatus::ALL {
         for &to in SymbolStatus::ALL {
-            let mut fast = fresh();
-            let (mut desk, symbol, waits) = crossed(&mut fast);
+            let mut venue = fresh();
+            let (mut desk, symbol, waits) = crossed(&mut venue);
             let before = desk.status(symbol, from);
             let seen = desk.status(symbol, to);
             changes += 1;
@@ -259,7 +259,7 @@ fn domain_2_every_change() {
                 }
                 _ => assert_eq!(names, ["Status"], "{from} to {to}"),
             }
-            fast.engine.check_invariants().unwrap();
+            venue.engine.check_invariants().unwrap();
         }
     }
     assert_eq!(changes, 25);
@@ -269,22 +269,22 @@ fn domain_2_every_change() {
 /// TRADING go on; afterwards everything is as it was.
 #[test]
 fn events_maintenance() {
-    let enter = |fast: &mut Fast| {
-        let mut desk = Desk::new(fast);
+    let enter = |venue: &mut Venue| {
+        let mut desk = Desk::new(venue);
         assert_eq!(desk.status(0, SymbolStatus::CancelOnly).names(), ["Status"]);
     };
     let account = AccountId(OWN);
     for kind in 0..ORDERS {
-        let mut fast = fresh();
-        Stage::new(&mut fast);
-        enter(&mut fast);
-        let mut desk = Desk::new(&mut fast);
+        let mut venue = fresh();
+        Stage::new(&mut venue);
+        enter(&mut venue);
+        let mut desk = Desk::new(&mut venue);
         let order = orders(1, desk.now)[kind];
         let order = NewOrder { client_id: ClientOrderId([99, 0]), ..order };
         desk.place(order).refused(RejectCode::Maintenance);
     }
-    let mut fast = fresh();
-    let Stage { mut desk, symbol, rests, waits } = Stage::new(&mut fast);
+    let mut venue = fresh();
+    let Stage { mut desk, symbol, rests, waits } = Stage::new(&mut venue);
     desk.status(0, SymbolStatus::CancelOnly);
     for order in [rests, waits] {
         desk.amend(OWN, order, 0, 9).refused(RejectCode::Maintenance);
@@ -309,28 +309,28 @@ fn events_maintenance() {
     desk.status(0, SymbolStatus::CancelOnly);
     desk.now += 2 * HOUR;
     assert_eq!(desk.send(&Tick::new(0)).expired(), [(rests, EndReason::Time.code(), 0)]);
-    fast.engine.check_invariants().unwrap();
+    venue.engine.check_invariants().unwrap();
 }
 
 /// While orders end in parts, CLOSED lets them end, by the close or otherwise, and do nothing else.
 #[test]
 fn domain_2_closing_in_parts() {
     let ask_for = |what: &dyn Fn(&mut Desk<'_>, OrderId) -> Outcome| {
-        let mut fast = Fast::new(&Genesis { max_event_bytes: MIN_EVENT_BYTES, ..genesis() });
-        let Stage { mut desk, symbol, waits, .. } = Stage::new(&mut fast);
+        let mut venue = Venue::with(&Genesis { max_event_bytes: MIN_EVENT_BYTES, ..genesis() });
+        let Stage { mut desk, symbol, waits, .. } = Stage::new(&mut venue);
         for step in 0..MANY {
             desk.place(limit(OTHER, symbol, Side::Buy, 200 - step, 1)).accepted();
         }
         // Waiting orders end last.
         desk.status(symbol, SymbolStatus::Closed);
         let seen = what(&mut desk, waits);
-        assert_eq!(fast.engine.pending(), Pending::Interruptible);
-        let mut desk = Desk::new(&mut fast);
+        assert_eq!(venue.engine.pending(), Pending::Interruptible);
+        let mut desk = Desk::new(&mut venue);
         for _ in 0..5 {
             desk.send(&Continue::new(0));
         }
-        assert_eq!((fast.engine.pending(), fast.engine.open_order_count()), (Pending::Nothing, 0));
-        fast.engine.check_invariants().unwrap();
+        assert_eq!((venue.engine.pending(), venue.engine.open_order_count()), (Pending::Nothing, 0));
+        venue.engine.check_invariants().unwrap();
         seen
     };
     let account = AccountId(OWN);

@@ -4,6 +4,7 @@
 mod admin;
 mod auction;
 mod budget;
+mod edges;
 mod fees;
 mod icebergs;
 mod matching;
@@ -14,6 +15,10 @@ mod stp;
 pub use admin::{adjustments, configuration, keys, quarantine};
 pub use auction::{close_symbol, e12, gtd_expiry, pre_open};
 pub use budget::{budget_ends, budget_stp, e04};
+pub use edges::{
+    amend_nothing_outside_the_band, amend_orig_to_its_bound, amend_to_the_fee_of_a_lot, auction_surplus_turns,
+    budget_where_lots_are_free, quarantine_of_the_last_adjustment, stop_under_changed_terms,
+};
 pub use fees::{e01, e02, e03, e05};
 pub use icebergs::{e11, fok_hidden, iceberg_amend, iceberg_stp};
 pub use matching::{e08, e09, e34, e35, e36};
@@ -65,4 +70,11 @@ pub const ALL: &[(&str, Example)] = &[
     ("stop_fails", stop_fails),
     ("stop_in_pre_open", stop_in_pre_open),
     ("stop_limits", stop_limits),
+    ("amend_nothing_outside_the_band", amend_nothing_outside_the_band),
+    ("amend_orig_to_its_bound", amend_orig_to_its_bound),
+    ("amend_to_the_fee_of_a_lot", amend_to_the_fee_of_a_lot),
+    ("auction_surplus_turns", auction_surplus_turns),
+    ("budget_where_lots_are_free", budget_where_lots_are_free),
+    ("quarantine_of_the_last_adjustment", quarantine_of_the_last_adjustment),
+    ("stop_under_changed_terms", stop_under_changed_terms),
 ];

@@ -31,4 +31,6 @@ examples! {
     adjustments amend_as_taker amend_trigger budget_ends budget_stp cancel_all client_ids close_symbol configuration
     fok_hidden gtd_expiry iceberg_amend iceberg_stp keys market_without_book pre_open quarantine session_down
     status_and_suspension stop_fails stop_in_pre_open stop_limits
+    amend_nothing_outside_the_band amend_orig_to_its_bound amend_to_the_fee_of_a_lot auction_surplus_turns
+    budget_where_lots_are_free quarantine_of_the_last_adjustment stop_under_changed_terms
 }

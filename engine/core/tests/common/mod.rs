@@ -1,42 +1,57 @@
-//! The engine behind the interface of the scenarios: numbers commands, keeps time from falling, reads the events back.
+//! The engine behind the interface of scripts: numbers commands, keeps time from falling, does one part of a command at a
+//! time unless told otherwise.
+#![allow(dead_code, reason = "every test takes what it needs")]
 
-use ringbook_core::Engine;
+use ringbook_core::{Engine, Fault};
 use ringbook_event::{Event, Origin, events};
-use ringbook_oracle::Exchange;
-use ringbook_wire::message::Genesis;
+use ringbook_oracle::{Exchange, scenario};
+use ringbook_wire::message::{Continue, Genesis, Message};
 use ringbook_wire::{Sequence, TimestampNs};
 use zerocopy::IntoBytes;
 
-/// An engine that has executed its GENESIS. One call is one command; parts of long work are the caller's.
-pub struct Fast {
-    /// The engine.
+/// The engine as an [`Exchange`].
+pub struct Venue {
     pub engine: Engine,
-    /// Takes the events of a command.
     pub buffer: Vec<u8>,
 }
 
-impl Fast {
-    /// A fresh engine.
-    pub fn new(genesis: &Genesis) -> Self {
-        let mut fast = Self { engine: Engine::new(), buffer: vec![0; 1 << 20] };
-        assert_eq!(fast.one(0, Origin::INTERNAL, genesis.as_bytes()).len(), 1);
-        fast
+impl Venue {
+    /// After the GENESIS of the scripts.
+    pub fn new() -> Self {
+        Self::with(&scenario::genesis())
     }
 
-    /// Executes a command as the next one, not before the engine's time.
+    /// After this GENESIS.
+    pub fn with(genesis: &Genesis) -> Self {
+        let mut venue = Self { engine: Engine::new(), buffer: vec![0; 1 << 20] };
+        assert_eq!(venue.one(0, Origin::INTERNAL, genesis.as_bytes()).len(), 1);
+        venue
+    }
+
+    /// One command, or the fault of its caller.
+    pub fn attempt(&mut self, time_ns: u64, origin: Origin, message: &[u8]) -> Result<Vec<Event>, Fault> {
+        let command = [origin.as_bytes(), message].concat();
+        let time = TimestampNs(time_ns.max(self.engine.time().0));
+        let sequence = Sequence(self.engine.sequence().0 + 1);
+        let length = self.engine.apply(sequence, time, &command, &mut self.buffer)?;
+        Ok(events(&self.buffer[..length]).map(|event| event.expect("whole records")).collect())
+    }
+
+    /// One command.
+    #[track_caller]
     pub fn one(&mut self, time_ns: u64, origin: Origin, message: &[u8]) -> Vec<Event> {
-        let mut command = origin.as_bytes().to_vec();
-        command.extend_from_slice(message);
-        let (sequence, time) = (self.engine.sequence().0 + 1, self.engine.time().0.max(time_ns));
-        let length = self
-            .engine
-            .apply(Sequence(sequence), TimestampNs(time), &command, &mut self.buffer)
-            .unwrap_or_else(|fault| panic!("{fault}"));
-        events(&self.buffer[..length]).map(|event| event.expect("whole records")).collect()
+        self.attempt(time_ns, origin, message).unwrap_or_else(|fault| panic!("{fault}"))
+    }
+
+    /// The CONTINUE that is due.
+    #[track_caller]
+    pub fn go_on(&mut self) -> Vec<Event> {
+        let next = self.engine.continuation().expect("work is pending");
+        self.one(0, next.origin, Continue { of: next.of, ..Continue::new(next.request) }.as_bytes())
     }
 }
 
-impl Exchange for Fast {
+impl Exchange for Venue {
     fn apply(&mut self, _: u64, time_ns: u64, origin: Origin, message: &[u8]) -> Vec<Event> {
         self.one(time_ns, origin, message)
     }

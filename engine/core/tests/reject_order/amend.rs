@@ -1,6 +1,6 @@
 //! AMEND: 18 answers, alone and in pairs.
 
-use crate::common::Fast;
+use crate::common::Venue;
 use crate::ladder::{Answer, Apart, Kind, Memory, Rule, Trace, Trial, stranger};
 use Answer::{Code, Replayed, Unfit};
 use ringbook_event::Origin;
@@ -171,8 +171,8 @@ const APART: &[Apart] = &[
 ];
 
 fn run(plan: &Plan) -> Trace {
-    let mut fast = Fast::new(&genesis());
-    let mut desk = Desk::new(&mut fast);
+    let mut venue = Venue::with(&genesis());
+    let mut desk = Desk::new(&mut venue);
     assert_eq!(desk.symbol(|s| *s = terms()), SYMBOL);
     desk.rich(&[OWN, OTHER, THIRD]);
     desk.trade_at(OTHER, THIRD, SYMBOL, 100);
@@ -205,9 +205,9 @@ fn run(plan: &Plan) -> Trace {
         desk.status(0, ringbook_wire::SymbolStatus::CancelOnly);
     }
     let now = desk.now;
-    let before = fast.engine.image();
-    let events = fast.one(now + 1, plan.origin, &bytes(&plan.amend));
-    Trace { before, after: fast.engine.image(), events }
+    let before = venue.engine.image();
+    let events = venue.one(now + 1, plan.origin, &bytes(&plan.amend));
+    Trace { before, after: venue.engine.image(), events }
 }
 
 /// AMEND.

@@ -1,6 +1,6 @@
 //! BUST_TRADE: all answers, alone and in pairs.
 
-use crate::common::Fast;
+use crate::common::Venue;
 use crate::ladder::{Answer, Kind, Memory, Rule, Trace, Trial, stranger};
 use Answer::Code;
 use ringbook_event::Origin;
@@ -35,8 +35,8 @@ const RULES: &[Rule<Plan>] = &[
 ];
 
 fn run(plan: &Plan) -> Trace {
-    let mut fast = Fast::new(&genesis());
-    let mut desk = Desk::new(&mut fast);
+    let mut venue = Venue::with(&genesis());
+    let mut desk = Desk::new(&mut venue);
     let symbol = desk.symbol(|_| {});
     desk.rich(&[BUYER, SELLER]);
     desk.place(limit(SELLER, symbol, Side::Sell, 100, 5)).accepted();
@@ -58,9 +58,9 @@ fn run(plan: &Plan) -> Trace {
         ..BustTrade::new(0)
     };
     let now = desk.now;
-    let before = fast.engine.image();
-    let events = fast.one(now + 1, plan.origin, &bytes(&message));
-    Trace { before, after: fast.engine.image(), events }
+    let before = venue.engine.image();
+    let events = venue.one(now + 1, plan.origin, &bytes(&message));
+    Trace { before, after: venue.engine.image(), events }
 }
 
 /// BUST_TRADE.

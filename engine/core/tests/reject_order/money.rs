@@ -1,6 +1,6 @@
 //! DEPOSIT and WITHDRAW: all answers, alone and in pairs.
 
-use crate::common::Fast;
+use crate::common::Venue;
 use crate::ladder::{Answer, Apart, Kind, Memory, Rule, Trace, Trial, stranger};
 use Answer::{Code, Replayed};
 use ringbook_event::Origin;
@@ -83,8 +83,8 @@ const ONE_PAYLOAD: Apart =
     Apart { one: Replayed, others: &[Code(AdjustmentOld)], why: "the payload under the number is the same or another" };
 
 fn run(plan: &Plan) -> Trace {
-    let mut fast = Fast::new(&genesis());
-    let mut desk = Desk::new(&mut fast);
+    let mut venue = Venue::with(&genesis());
+    let mut desk = Desk::new(&mut venue);
     desk.account(OWN, 0);
     desk.account(OTHER, 0);
     // Numbers of OWN: 1 the first deposit, 2 that of the command, unless another has used it.
@@ -106,18 +106,18 @@ fn run(plan: &Plan) -> Trace {
     let mut now = desk.now;
     if plan.sent {
         now += 1;
-        fast.one(now, Origin::INTERNAL, &message);
+        venue.one(now, Origin::INTERNAL, &message);
     }
-    let mut desk = Desk::new(&mut fast);
+    let mut desk = Desk::new(&mut venue);
     if plan.suspended {
         desk.send(&SetAccount { account, suspended: 1, ..SetAccount::new(0) });
     }
     if plan.maintenance {
         desk.status(0, SymbolStatus::CancelOnly);
     }
-    let before = fast.engine.image();
-    let events = fast.one(now + 1, plan.origin, &message);
-    Trace { before, after: fast.engine.image(), events }
+    let before = venue.engine.image();
+    let events = venue.one(now + 1, plan.origin, &message);
+    Trace { before, after: venue.engine.image(), events }
 }
 
 /// DOMAIN §3.2: the number is consumed either way.

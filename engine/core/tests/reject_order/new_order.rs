@@ -1,6 +1,6 @@
 //! NEW_ORDER: 20 answers, alone and in pairs.
 
-use crate::common::Fast;
+use crate::common::Venue;
 use crate::ladder::{Answer, Apart, Kind, Memory, Rule, Trace, Trial, stranger};
 use Answer::{Code, Replayed};
 use ringbook_event::Origin;
@@ -192,8 +192,8 @@ const APART: &[Apart] = &[
 
 fn run(plan: &Plan) -> Trace {
     let genesis = Genesis { max_orders: 12, ..genesis() };
-    let mut fast = Fast::new(&genesis);
-    let mut desk = Desk::new(&mut fast);
+    let mut venue = Venue::with(&genesis);
+    let mut desk = Desk::new(&mut venue);
     for symbol in [SYMBOL, BESIDE] {
         assert_eq!(desk.symbol(|s| *s = terms(symbol)), symbol);
     }
@@ -238,9 +238,9 @@ fn run(plan: &Plan) -> Trace {
         desk.status(0, ringbook_wire::SymbolStatus::CancelOnly);
     }
     let now = desk.now;
-    let before = fast.engine.image();
-    let events = fast.one(now + 1, plan.origin, &bytes(&plan.order));
-    Trace { before, after: fast.engine.image(), events }
+    let before = venue.engine.image();
+    let events = venue.one(now + 1, plan.origin, &bytes(&plan.order));
+    Trace { before, after: venue.engine.image(), events }
 }
 
 /// EVENTS "dedupe": every refusal but 100, 102, 209 and 211.

@@ -1,6 +1,6 @@
 //! CANCEL, CANCEL_ALL and the configuration: all answers, alone and in pairs.
 
-use crate::common::Fast;
+use crate::common::Venue;
 use crate::ladder::{Answer, Apart, Kind, Memory, Rule, Trace, Trial, stranger};
 use Answer::{Code, Replayed};
 use ringbook_event::Origin;
@@ -49,8 +49,8 @@ const INCONSISTENT: Rule<Plan> = rule(Code(BadConfig), |p| p.inconsistent = true
 
 /// One bid, the order that is named.
 fn run<M: Message>(plan: &Plan, message: impl Fn(&Plan, OrderId) -> M) -> Trace {
-    let mut fast = Fast::new(&genesis());
-    let mut desk = Desk::new(&mut fast);
+    let mut venue = Venue::with(&genesis());
+    let mut desk = Desk::new(&mut venue);
     let symbol = desk.symbol(|_| {});
     desk.rich(&[OWN]);
     let (order, _) = desk.place(limit(OWN, symbol, Side::Buy, 100, 1)).accepted();
@@ -64,9 +64,9 @@ fn run<M: Message>(plan: &Plan, message: impl Fn(&Plan, OrderId) -> M) -> Trace 
         desk.status(symbol, SymbolStatus::Closed);
     }
     let now = desk.now;
-    let before = fast.engine.image();
-    let events = fast.one(now + 1, plan.origin, &bytes(&message(plan, order)));
-    Trace { before, after: fast.engine.image(), events }
+    let before = venue.engine.image();
+    let events = venue.one(now + 1, plan.origin, &bytes(&message(plan, order)));
+    Trace { before, after: venue.engine.image(), events }
 }
 
 fn trial(

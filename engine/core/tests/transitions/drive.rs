@@ -3,7 +3,7 @@
 //! The subject is one order: account [`OWN`], client id [`SUBJECT`]; a GTD sell of 10 at 100 that shows 3, flagged
 //! cancel-on-disconnect, so that nearly everything can happen to it. What only a taker meets has scripts of its own.
 
-use crate::common::Fast;
+use crate::common::Venue;
 use crate::table::{Occasion, State};
 use crate::watch::{Client, Step, Watch};
 use ringbook_core::MIN_EVENT_BYTES;
@@ -31,7 +31,7 @@ const MANY: usize = 60;
 
 /// An engine whose every command is watched.
 pub struct Watched {
-    fast: Fast,
+    venue: Venue,
     pub watch: Watch,
     pub steps: Vec<Step>,
 }
@@ -39,21 +39,21 @@ pub struct Watched {
 impl Watched {
     /// With a small bound of events, so that long work has parts.
     pub fn new() -> Self {
-        let fast = Fast::new(&Genesis { max_event_bytes: MIN_EVENT_BYTES, ..genesis() });
-        Self { fast, watch: Watch::default(), steps: Vec::new() }
+        let venue = Venue::with(&Genesis { max_event_bytes: MIN_EVENT_BYTES, ..genesis() });
+        Self { venue, watch: Watch::default(), steps: Vec::new() }
     }
 
     /// Everything at once: the engine's invariants, and every order's state.
     pub fn check(&self) {
-        self.fast.engine.check_invariants().unwrap();
-        self.watch.compare_all(&self.fast.engine);
+        self.venue.engine.check_invariants().unwrap();
+        self.watch.compare_all(&self.venue.engine);
     }
 }
 
 impl Exchange for Watched {
     fn apply(&mut self, _: u64, time_ns: u64, origin: Origin, message: &[u8]) -> Vec<Event> {
-        let events = self.fast.one(time_ns, origin, message);
-        self.watch.note(message, &events, &self.fast.engine);
+        let events = self.venue.one(time_ns, origin, message);
+        self.watch.note(message, &events, &self.venue.engine);
         self.steps.extend_from_slice(&self.watch.steps);
         events
     }

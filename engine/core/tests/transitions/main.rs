@@ -10,7 +10,7 @@ mod reasons;
 mod table;
 mod watch;
 
-use common::Fast;
+use common::Venue;
 use drive::{Watched, drive};
 use ringbook_core::MIN_EVENT_BYTES;
 use ringbook_oracle::generate::Generator;
@@ -62,21 +62,21 @@ fn random(seed: u64) -> Seen {
     let mut generator = Generator::new(seed);
     let genesis = generator.genesis();
     let bound = if seed.is_multiple_of(2) { MIN_EVENT_BYTES } else { genesis.max_event_bytes };
-    let mut fast = Fast::new(&Genesis { max_event_bytes: bound, ..genesis });
+    let mut venue = Venue::with(&Genesis { max_event_bytes: bound, ..genesis });
     let mut watch = Watch::default();
     for step in 0..COMMANDS {
         let command = generator.next_command();
-        let mut events = fast.one(command.time_ns, command.origin, &command.message);
-        watch.note(&command.message, &events, &fast.engine);
-        while let Some(next) = fast.engine.continuation() {
+        let mut events = venue.one(command.time_ns, command.origin, &command.message);
+        watch.note(&command.message, &events, &venue.engine);
+        while let Some(next) = venue.engine.continuation() {
             let message = Continue { of: next.of, ..Continue::new(next.request) };
-            let more = fast.one(command.time_ns, next.origin, message.as_bytes());
-            watch.note(message.as_bytes(), &more, &fast.engine);
+            let more = venue.one(command.time_ns, next.origin, message.as_bytes());
+            watch.note(message.as_bytes(), &more, &venue.engine);
             events.extend(more);
         }
         generator.observe(&events);
         if step % 100 == 0 || step + 1 == COMMANDS {
-            watch.compare_all(&fast.engine);
+            watch.compare_all(&venue.engine);
         }
     }
     let mut seen = Seen::default();
