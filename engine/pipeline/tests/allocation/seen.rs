@@ -19,8 +19,9 @@ pub const EXPECTED: &[(&str, u64)] = &[
     ("Amended, waiting", 100),
     ("Canceled MASS", 100),
     ("Canceled SESSION", 100),
-    ("Expired TIME", 100),
-    ("Expired by TICK", 100),
+    ("Expired TIME", 20),
+    // How often depends on the clock: a busy machine makes fewer.
+    ("Expired by TICK", 5),
     ("end of a budget order", 100),
     ("Expired TRIGGER_FAILED", 1),
 ];
