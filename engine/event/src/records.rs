@@ -7,7 +7,9 @@
 //!         +------+--------+------+------+--------------+-----------------
 //! ```
 
-use ringbook_wire::{AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Sequence, SymbolId, TradeId};
+use ringbook_wire::{
+    AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Rate, Sequence, SymbolId, TimestampNs, TradeId,
+};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// First 8 bytes of every record.
@@ -272,13 +274,14 @@ records! {
         /// Client's id.
         client_id: ClientOrderId,
     }
-    /// A balance after the command. a: wallet (1 spot); b: 0; subject: account.
+    /// A balance after the command. a: [`ringbook_wire::Wallet`]; b: 0; subject: account.
     Balance = 10, 32 {
         /// Asset.
         asset: AssetId,
         /// Zero.
         reserved: u32,
-        /// Free; negative for the exchange's own accounts only.
+        /// Free, of the futures wallet all of it; negative for the exchange's own accounts, and in futures wallets that back cross
+        /// positions.
         available: Amount,
         /// Held by open orders.
         held: Amount,
@@ -288,14 +291,16 @@ records! {
         /// Zero.
         reserved: u64,
     }
-    /// Configuration changed. a: message type of the command; b: 0; subject: object's id.
+    /// Configuration changed. a: message type of the command; b: 1 if the engine changed it itself (reduce-only mode); subject:
+    /// object's id.
     Config = 12, 16 {
         /// Zero.
         reserved: u64,
     }
-    /// A deposit or withdrawal. a: 1 deposit, 2 withdraw; b: 1 if it repeats a known outcome; subject: account.
+    /// Money came, went or moved. a: 1 deposit, 2 withdraw, 3 to the futures wallet, 4 to the spot wallet, 5 to an isolated
+    /// position, 6 from it; b: 1 if it repeats a known outcome; subject: account.
     Transfer = 13, 40 {
-        /// Asset.
+        /// Asset; the perpetual's id for kinds 5 and 6.
         asset: AssetId,
         /// [`ringbook_wire::RejectCode`] of a repeated outcome, or 0.
         code: u16,
@@ -303,7 +308,7 @@ records! {
         reserved: u16,
         /// Its number.
         adjustment: u64,
-        /// Amount; negative for a withdrawal.
+        /// Amount; negative for a withdrawal only.
         amount: Amount,
         /// Operator's reference.
         reference: u64,
@@ -366,5 +371,126 @@ records! {
         buyer_fee: Amount,
         /// Fee that goes back to the seller.
         seller_fee: Amount,
+    }
+    /// A position after the command. a: [`ringbook_wire::MarginMode`]; b: 0; subject: account.
+    Position = 18, 40 {
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Leverage.
+        leverage: u32,
+        /// Lots; negative is short.
+        quantity: Qty,
+        /// Signed value paid for them.
+        cost: Amount,
+        /// Its own margin, if isolated.
+        margin: Amount,
+    }
+    /// A mark price was accepted. a: 0; b: 0 within the limit, 1 forced, 2 confirmed by a run; subject: symbol.
+    Mark = 19, 24 {
+        /// The mark.
+        price: Price,
+        /// The feed's clock.
+        feed_time: TimestampNs,
+    }
+    /// Funding begins. a: 0; b: 0; subject: symbol.
+    Funded = 20, 32 {
+        /// Its number.
+        index: u64,
+        /// Rate after the cap.
+        rate: Rate,
+        /// Mark that it is computed with.
+        mark: Price,
+    }
+    /// A funding payment. a: [`ringbook_wire::MarginMode`]; b: 0; subject: account.
+    Funding = 21, 32 {
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Zero.
+        reserved: u32,
+        /// The position's lots; negative is short.
+        quantity: Qty,
+        /// What it pays; negative: receives.
+        payment: Amount,
+    }
+    /// A stage of a liquidation begins. a: [`ringbook_wire::MarginMode`]; b: tier, from 1; subject: account.
+    Liquidation = 22, 72 {
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Zero.
+        reserved: u32,
+        /// Its order; 0 if the symbol does not trade.
+        order: OrderId,
+        /// Lots to be closed.
+        quantity: Qty,
+        /// The position's lots; negative is short.
+        position: Qty,
+        /// Limit of the order.
+        price: Price,
+        /// Bankruptcy price.
+        bankruptcy: Price,
+        /// Mark.
+        mark: Price,
+        /// Equity of the bucket.
+        equity: Amount,
+    }
+    /// The insurance fund takes a position over. a: [`ringbook_wire::MarginMode`] of the customer; b: 0; subject: account.
+    Takeover = 23, 48 {
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Zero.
+        reserved: u32,
+        /// The position's lots; negative is short.
+        quantity: Qty,
+        /// Bankruptcy price, at which all of them are closed.
+        price: Price,
+        /// What the customer realised.
+        pnl: Amount,
+        /// Lots that the fund takes; the others go to auto-deleveraging.
+        fund: Qty,
+    }
+    /// A position was closed by auto-deleveraging. a: [`ringbook_wire::MarginMode`]; b: 0; subject: account.
+    Adl = 24, 40 {
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Whose position was taken over; INSURANCE for the fund's own.
+        of: AccountId,
+        /// Lots closed.
+        quantity: Qty,
+        /// At which price.
+        price: Price,
+        /// What it realised.
+        pnl: Amount,
+    }
+    /// Money of the insurance fund. a: [`ringbook_wire::FundReason`]; b: 0; subject: account.
+    Fund = 25, 32 {
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Settlement asset.
+        asset: AssetId,
+        /// Into the fund; negative: out of it.
+        amount: Amount,
+        /// Lots that the fund keeps beyond its capacity (UNCOVERED), else 0.
+        quantity: Qty,
+    }
+    /// A position became smaller by a trade or a settlement. a: 1 taker, 2 maker, 3 uncross, 4 settlement; b: 0; subject:
+    /// account.
+    Realized = 26, 48 {
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Zero.
+        reserved: u32,
+        /// Trade; 0 of a settlement.
+        trade: TradeId,
+        /// Order; 0 of a settlement.
+        order: OrderId,
+        /// Lots closed.
+        quantity: Qty,
+        /// Profit; negative is a loss.
+        pnl: Amount,
+    }
+    /// A perpetual is settled at a price. a: 0; b: 0; subject: symbol.
+    Settled = 27, 16 {
+        /// The price.
+        price: Price,
     }
 }

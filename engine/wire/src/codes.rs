@@ -323,6 +323,8 @@ code! {
         Funds = 3 "funds",
         /// Assets, symbols, accounts, keys, status.
         Admin = 4 "admin",
+        /// Mark prices and funding.
+        Feed = 5 "feed",
     }
 }
 
@@ -343,6 +345,40 @@ code! {
         Spot = 1 "SPOT",
         /// Linear perpetual.
         Perpetual = 2 "PERPETUAL",
+    }
+}
+
+code! {
+    /// What backs a position (DOMAIN §6.1).
+    MarginMode: u8 {
+        /// The futures wallet, together with all cross positions of the settlement asset.
+        Cross = 1 "CROSS",
+        /// Its own margin.
+        Isolated = 2 "ISOLATED",
+    }
+}
+
+code! {
+    /// Why money went into or out of the insurance fund (DOMAIN §6.6).
+    FundReason: u8 {
+        /// Liquidation fee of a stage.
+        Fee = 1 "FEE",
+        /// What a takeover left of a bucket, or lacked.
+        Residual = 2 "RESIDUAL",
+        /// The fund paid what an account without cross positions lacked.
+        Deficit = 3 "DEFICIT",
+        /// The fund kept lots that neither its capacity nor auto-deleveraging covers.
+        Uncovered = 4 "UNCOVERED",
+    }
+}
+
+code! {
+    /// Wallets of an account.
+    Wallet: u8 {
+        /// Spot.
+        Spot = 1 "SPOT",
+        /// Futures: backs perpetuals.
+        Futures = 2 "FUTURES",
     }
 }
 

@@ -242,6 +242,19 @@ messages! { MessageType {
         /// Zero.
         reserved: [u8; 7],
     }
+    /// Sets an account's margin mode and leverage in a perpetual (DOMAIN §6.1).
+    SetLeverage = 68, 24 {
+        /// Whose.
+        account: AccountId,
+        /// In which perpetual.
+        symbol: SymbolId,
+        /// From 1 to the symbol's maximum.
+        leverage: u32,
+        /// [`crate::MarginMode`].
+        mode: u8,
+        /// Zero.
+        reserved: [u8; 3],
+    }
     /// Credits an account (DOMAIN §3.2).
     Deposit = 72, 40 {
         /// Whom.
@@ -267,6 +280,40 @@ messages! { MessageType {
         amount: Amount,
         /// The operator's own reference; kept, not interpreted.
         reference: u64,
+    }
+    /// Moves money between an account's spot wallet and its futures wallet (DOMAIN §3.2).
+    Transfer = 74, 48 {
+        /// Whose.
+        account: AccountId,
+        /// What.
+        asset: AssetId,
+        /// Must be above the account's last one.
+        adjustment: u64,
+        /// At least 1.
+        amount: Amount,
+        /// The operator's own reference; kept, not interpreted.
+        reference: u64,
+        /// 1 to the futures wallet, 2 to the spot wallet.
+        direction: u8,
+        /// Zero.
+        reserved: [u8; 7],
+    }
+    /// Moves money between an account's futures wallet and an isolated position (DOMAIN §6.3).
+    AdjustMargin = 75, 48 {
+        /// Whose.
+        account: AccountId,
+        /// Perpetual of the position.
+        symbol: SymbolId,
+        /// Must be above the account's last one.
+        adjustment: u64,
+        /// At least 1.
+        amount: Amount,
+        /// The operator's own reference; kept, not interpreted.
+        reference: u64,
+        /// 1 to the position, 2 to the futures wallet.
+        direction: u8,
+        /// Zero.
+        reserved: [u8; 7],
     }
     /// Creates an asset; again with the same fields: no effect.
     SetAsset = 80, 32 {
@@ -415,6 +462,133 @@ messages! { MessageType {
         /// Sequence of the command that made the trade, by which its event is found.
         sequence: Sequence,
     }
+    /// Creates a perpetual, or changes its limits, rates and tiers (DOMAIN §2). The first fields are those of SET_SYMBOL.
+    SetPerpetual = 87, 480 {
+        /// Its id, from 1.
+        symbol: SymbolId,
+        /// What it is a contract on.
+        base: AssetId,
+        /// Settlement asset: prices, fees, margin.
+        quote: AssetId,
+        /// Fee group.
+        fee_group: u16,
+        /// [`crate::SymbolKind`]: perpetual.
+        kind: u8,
+        /// [`crate::FeeModel`]: rate.
+        fee_model: u8,
+        /// Its name in ASCII, zero-padded.
+        name: [u8; 24],
+        /// Base units that a lot stands for.
+        base_lot: Amount,
+        /// Settlement units in one tick × one lot (`K`).
+        quote_per_tick_lot: Amount,
+        /// Lowest price, also of marks.
+        min_price: Price,
+        /// Highest price, also of marks.
+        max_price: Price,
+        /// Smallest quantity.
+        min_quantity: Qty,
+        /// Largest quantity.
+        max_quantity: Qty,
+        /// Largest market quantity.
+        max_market_quantity: Qty,
+        /// Smallest value; 0 for none.
+        min_notional: Amount,
+        /// Largest value; 0 for none.
+        max_notional: Amount,
+        /// Price band around the mark; 0 for none.
+        band: Rate,
+        /// Protection of market orders.
+        slip: Rate,
+        /// Taker fee.
+        taker: Rate,
+        /// Maker fee; negative is a rebate.
+        maker: Rate,
+        /// Open orders per account.
+        max_open_orders: u32,
+        /// Trigger orders per account.
+        max_trigger_orders: u32,
+        /// Default [`crate::StpMode`], not 0.
+        stp: u8,
+        /// [`crate::SymbolStatus`] at creation.
+        status: u8,
+        /// Zero.
+        reserved: [u8; 6],
+        /// Largest position of an account, and largest open interest.
+        max_position: Qty,
+        /// How long a mark is fresh, in nanoseconds.
+        mark_max_age: u64,
+        /// How far a mark may move at once; 0 for no limit.
+        mark_jump: Rate,
+        /// Time between two fundings, in nanoseconds.
+        funding_interval: u64,
+        /// Largest funding rate in absolute value.
+        funding_cap: Rate,
+        /// Liquidation fee.
+        liquidation_fee: Rate,
+        /// Notional that the insurance fund may hold, as a multiple of its cash; 100 % is 1.
+        fund_multiple: Rate,
+        /// Highest leverage.
+        max_leverage: u32,
+        /// Offers after the first of a run of jumps that confirm it.
+        mark_confirmations: u16,
+        /// 1: only orders that do not increase exposure.
+        reduce_only: u8,
+        /// Tiers in use, 1–8.
+        tiers: u8,
+        /// Largest notional of each tier; 0 in unused ones, as in the next three.
+        tier_cap: [Amount; 8],
+        /// Maintenance margin rate of each tier.
+        tier_rate: [Rate; 8],
+        /// Maintenance amount of each tier.
+        tier_amount: [Amount; 8],
+        /// Highest leverage of each tier.
+        tier_leverage: [u32; 8],
+        /// Zero; for later.
+        reserved2: [u64; 3],
+    }
+    /// Sets or removes an account's position limit in a perpetual (DOMAIN, scope).
+    SetPositionLimit = 88, 24 {
+        /// Whose, from 16.
+        account: AccountId,
+        /// In which perpetual.
+        symbol: SymbolId,
+        /// Lots; 0 removes it.
+        limit: Qty,
+    }
+    /// Offers a mark price (DOMAIN §6.4).
+    Mark = 96, 32 {
+        /// Of which perpetual.
+        symbol: SymbolId,
+        /// 1: accepted however far it jumps; the operator's.
+        force: u8,
+        /// Zero.
+        reserved: [u8; 3],
+        /// The price.
+        price: Price,
+        /// The feed's clock; rises with every offer.
+        feed_time: TimestampNs,
+    }
+    /// Pays funding (DOMAIN §6.8).
+    Funding = 97, 32 {
+        /// In which perpetual.
+        symbol: SymbolId,
+        /// Zero.
+        reserved: u32,
+        /// Rate; positive: longs pay shorts.
+        rate: Rate,
+        /// Its number: the last one's plus 1.
+        index: u64,
+    }
+    /// Closes a perpetual at one price (DOMAIN §2).
+    SettleSymbol = 98, 24 {
+        /// Which.
+        symbol: SymbolId,
+        /// Zero.
+        reserved: u32,
+        /// The price.
+        price: Price,
+    }
     /// First command of a journal; Ringbook's own, refused from clients.
     Genesis = 112, 64 {
         /// Seed of the engine's hash tables, so that ids cannot be chosen to collide.
@@ -460,10 +634,26 @@ messages! { MessageType {
         halt: u32,
         /// The order's send time.
         send_time: TimestampNs,
-        /// Adjustment number of a DEPOSIT or WITHDRAW, else 0.
+        /// Adjustment number of a DEPOSIT, WITHDRAW, TRANSFER or ADJUST_MARGIN, else 0.
         adjustment: u64,
     }
 } }
+
+/// Tiers of a perpetual at most.
+pub const MAX_TIERS: usize = 8;
+
+impl SetPerpetual {
+    /// The part that SET_SYMBOL has, too.
+    pub fn common(&self) -> SetSymbol {
+        let mut common = SetSymbol::new(self.header.request);
+        let shared = core::mem::offset_of!(SetPerpetual, max_position);
+        common.as_mut_bytes()[HEADER_BYTES..shared].copy_from_slice(&self.as_bytes()[HEADER_BYTES..shared]);
+        common
+    }
+}
+
+const _: () =
+    assert!(core::mem::offset_of!(SetPerpetual, max_position) == core::mem::offset_of!(SetSymbol, reserved2));
 
 /// What a LOGON's signature begins with.
 pub const LOGON_CONTEXT: &[u8; 16] = b"RINGBOOK-LOGON-1";
