@@ -12,6 +12,7 @@
 use crate::money::FeeTerms;
 use crate::orders::List;
 use ringbook_wire::{AccountId, Amount, AssetId, FeeModel, Sequence, Side, SymbolId, TimestampNs};
+use std::collections::BTreeMap;
 
 /// Ids in a page of the id index.
 const PAGE: usize = 4_096;
@@ -96,6 +97,8 @@ pub struct Touched {
 pub struct Accounts {
     pages: Vec<Option<Box<[u32; PAGE]>>>,
     accounts: Vec<Account>,
+    /// Slots of the accounts of each STP group, ascending.
+    groups: BTreeMap<u32, Vec<u32>>,
     touched: Vec<Touched>,
     command: Sequence,
 }
@@ -149,6 +152,30 @@ impl Accounts {
     #[inline]
     pub fn get_mut(&mut self, slot: u32) -> &mut Account {
         &mut self.accounts[slot as usize]
+    }
+
+    /// Puts an account into an STP group; 0 is none.
+    pub fn set_group(&mut self, slot: u32, group: u32) {
+        let before = core::mem::replace(&mut self.accounts[slot as usize].group, group);
+        if before == group {
+            return;
+        }
+        if let Some(members) = self.groups.get_mut(&before) {
+            members.retain(|&member| member != slot);
+            if members.is_empty() {
+                self.groups.remove(&before);
+            }
+        }
+        if group != 0 {
+            let members = self.groups.entry(group).or_default();
+            members.insert(members.partition_point(|&member| member < slot), slot);
+        }
+    }
+
+    /// Slots of the accounts of an STP group.
+    #[inline]
+    pub fn members(&self, group: u32) -> &[u32] {
+        self.groups.get(&group).map_or(&[], Vec::as_slice)
     }
 
     /// All accounts, in order of creation.

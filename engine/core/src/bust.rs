@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::money::value;
 use ringbook_event::{Busted, EventWriter, Origin, Record};
 use ringbook_wire::message::{BustTrade, MessageType};
-use ringbook_wire::{AccountId, Amount, AssetId, MAX_AMOUNT, RejectCode};
+use ringbook_wire::{AccountId, Amount, AssetId, FeeModel, MAX_AMOUNT, RejectCode};
 
 /// A change of what is available in one wallet.
 #[derive(Clone, Copy)]
@@ -63,9 +63,10 @@ impl Engine {
         let (Some((buyer, seller)), Some(Amount(worth)), true) = (parties, worth, made) else {
             return Err(RejectCode::BadTrade);
         };
-        // Every rate is below 100 %.
         let bound = i128::from(MAX_AMOUNT);
-        let fee = |fee: Amount| -worth <= fee.0 && fee.0 <= worth;
+        // Every rate by value is below 100 %. A fee per lot may exceed a value whose price has left the limits since.
+        let most = if terms.fees.model == FeeModel::Rate { worth } else { MAX_AMOUNT };
+        let fee = |fee: Amount| -most <= fee.0 && fee.0 <= most;
         let both = i128::from(m.buyer_fee.0) + i128::from(m.seller_fee.0);
         if !fee(m.buyer_fee) || !fee(m.seller_fee) || both.abs() > bound || lots > bound {
             return Err(RejectCode::BadTrade);

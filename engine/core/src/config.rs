@@ -4,10 +4,10 @@ use crate::accounts::OwnFees;
 use crate::engine::{Engine, Pending};
 use crate::keys::{Key, MAX_KEY};
 use crate::pending::Task;
-use crate::symbols::{Asset, MAX_ID, MAX_SCALE};
+use crate::symbols::{Asset, MAX_ID, MAX_SCALE, is_fee_rate};
 use ringbook_event::{Config, EventWriter, Origin, Record, Status};
 use ringbook_wire::message::{MessageType, SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, name_of};
-use ringbook_wire::{AccountId, ClientOrderId, Price, RATE_ONE, RejectCode, Role, SymbolStatus};
+use ringbook_wire::{AccountId, ClientOrderId, Price, RejectCode, Role, SymbolStatus};
 
 impl Engine {
     /// Writes CONFIG.
@@ -99,9 +99,8 @@ impl Engine {
             Some(slot) => slot,
             None => self.accounts.add(m.account),
         };
-        let account = self.accounts.get_mut(slot);
-        account.group = m.group;
-        account.suspended = m.suspended == 1;
+        self.accounts.set_group(slot, m.group);
+        self.accounts.get_mut(slot).suspended = m.suspended == 1;
         self.configured(kind, m.account.0, out);
     }
 
@@ -110,9 +109,8 @@ impl Engine {
         if let Err(code) = self.may_configure(origin, m.reserved == 0) {
             return self.refuse_config(kind, m.account, code, out);
         }
-        let rate = |rate: i64| (1 - RATE_ONE..RATE_ONE).contains(&rate);
         let slot = self.accounts.find(m.account).filter(|_| !m.account.is_system());
-        let Some(slot) = slot.filter(|_| m.removed <= 1 && rate(m.taker.0) && rate(m.maker.0)) else {
+        let Some(slot) = slot.filter(|_| m.removed <= 1 && is_fee_rate(m.taker.0) && is_fee_rate(m.maker.0)) else {
             return self.refuse_config(kind, m.account, RejectCode::BadConfig, out);
         };
         let fees = &mut self.accounts.get_mut(slot).fees;

@@ -216,8 +216,8 @@ impl Engine {
 
     /// The accounts of an STP group, ascending.
     pub fn accounts_of_group(&self, group: u32) -> Vec<AccountId> {
-        let of_group = self.accounts.all().iter().filter(|account| account.group == group && !account.id.is_system());
-        let mut ids: Vec<AccountId> = of_group.map(|account| account.id).collect();
+        let mut ids: Vec<AccountId> =
+            self.accounts.members(group).iter().map(|&slot| self.accounts.get(slot).id).collect();
         ids.sort_unstable();
         ids
     }

@@ -8,9 +8,10 @@ use crate::engine::{Engine, MAX_EVENT_BYTES, MIN_EVENT_BYTES, RULES_VERSION, Set
 use crate::image::{AccountImage, Image, OrderImage, RingImage, SymbolImage, WorkImage};
 use crate::keys::{Key, MAX_KEY};
 use crate::money::FeeTerms;
+use crate::new_order::crosses;
 use crate::orders::{Links, NIL, Order, Place};
 use crate::pending::{Cause, Task, Work};
-use crate::symbols::{Asset, MAX_ID, Terms};
+use crate::symbols::{Asset, MAX_ID, Terms, is_fee_rate};
 use ringbook_event::Origin;
 use ringbook_wire::message::MessageType;
 use ringbook_wire::{
@@ -33,6 +34,10 @@ type Checked<T> = Result<T, String>;
 
 fn known<T>(what: &str, value: Option<T>) -> Checked<T> {
     value.ok_or_else(|| format!("{what} is not known"))
+}
+
+fn flag(what: &str, value: u8) -> Checked<bool> {
+    if value <= 1 { Ok(value == 1) } else { Err(format!("{what} is {value}, not 0 or 1")) }
 }
 
 impl Engine {
@@ -73,9 +78,12 @@ impl Engine {
         self.sequence = Sequence(image.sequence);
         self.time = TimestampNs(image.time);
         (self.next_order, self.next_trade, self.next_queue) = (image.next_order, image.next_trade, image.next_queue);
-        self.maintenance = image.maintenance == 1;
-        if !image.busted.is_sorted_by(|a, b| a < b) || image.busted.last().is_some_and(|&last| last >= image.next_trade)
-        {
+        if [self.next_order, self.next_trade, self.next_queue].contains(&0) {
+            return Err("its counters begin at 1".into());
+        }
+        self.maintenance = flag("maintenance", image.maintenance)?;
+        let made = 1..image.next_trade;
+        if !image.busted.is_sorted_by(|a, b| a < b) || !image.busted.iter().all(|trade| made.contains(trade)) {
             return Err("the trades that were taken back are out of order or were never made".into());
         }
         self.busted = image.busted.iter().copied().collect();
@@ -84,6 +92,13 @@ impl Engine {
                 return Err(format!("asset id {}", asset.asset));
             }
             self.symbols.set_asset(AssetId(asset.asset), Asset { scale: asset.scale, name: asset.name });
+        }
+        let rising = image.assets.is_sorted_by(|a, b| a.asset < b.asset)
+            && image.symbols.is_sorted_by(|a, b| a.symbol < b.symbol)
+            && image.accounts.is_sorted_by(|a, b| a.account < b.account)
+            && image.keys.is_sorted_by(|a, b| a.key < b.key);
+        if !rising {
+            return Err("its assets, symbols, accounts or keys do not rise by id".into());
         }
         for symbol in &image.symbols {
             self.restore_symbol(symbol)?;
@@ -97,7 +112,7 @@ impl Engine {
             }
             let restored = Key {
                 role: known("a key's role", Role::from_code(key.role))?,
-                revoked: key.revoked == 1,
+                revoked: flag("revoked", key.revoked)?,
                 first_account: AccountId(key.first_account),
                 last_account: AccountId(key.last_account),
                 public_key: key.public_key,
@@ -145,6 +160,41 @@ impl Engine {
             let work = self.restore_work(work)?;
             self.work.push_back(work);
         }
+        self.check_work()
+    }
+
+    /// What is being worked on is what pending work names, and the other way round.
+    fn check_work(&self) -> Checked<()> {
+        let of_place = |place| self.orders.slots().filter(move |&slot| self.orders.get(slot).place == place);
+        let takers: Vec<u32> = self
+            .work
+            .iter()
+            .filter_map(|work| if let Task::Taker { slot } = work.task { Some(slot) } else { None })
+            .collect();
+        if of_place(Place::Working).ne(takers.iter().copied()) || takers.len() > 1 {
+            return Err("the orders at work and the pending takers disagree".into());
+        }
+        let mut fired: Vec<u32> = self.fired.iter().copied().collect();
+        fired.sort_unstable();
+        let runs = self.work.front().is_some_and(|work| matches!(work.task, Task::Taker { .. } | Task::Stops { .. }));
+        if of_place(Place::Fired).ne(fired) || !self.fired.is_empty() && !runs {
+            return Err("the stop orders that have fired and those in line disagree".into());
+        }
+        if self.work.iter().skip(1).any(|work| !work.is_interruptible()) {
+            return Err("work that nothing may come between is not the first".into());
+        }
+        for work in &self.work {
+            if let Task::Uncross { symbol, price, left } = work.task {
+                let book = &self.symbols.at(symbol).book;
+                let lots = |side| -> i128 {
+                    let levels = book.levels(side).take_while(|level| crosses(side, level.price, price));
+                    levels.map(|level| level.total + level.hidden).sum()
+                };
+                if left < 1 || lots(Side::Buy) < left || lots(Side::Sell) < left {
+                    return Err("the volume of an uncross is not in the book".into());
+                }
+            }
+        }
         Ok(())
     }
 
@@ -176,6 +226,18 @@ impl Engine {
             max_trigger_orders: s.max_trigger_orders,
             stp: known("an STP mode", StpMode::from_code(s.stp))?,
         };
+        let share = |rate: Rate| (0..RATE_ONE).contains(&rate.0);
+        let rates = [s.taker, s.maker];
+        let ordered = 1 <= s.min_price && s.min_price <= s.max_price && 1 <= s.min_quantity;
+        if !ordered
+            || !share(terms.band)
+            || !share(terms.slip)
+            || terms.stp == StpMode::Default
+            || model == FeeModel::Rate && !rates.into_iter().all(is_fee_rate)
+            || rates.contains(&i64::MIN)
+        {
+            return Err(format!("the terms of symbol {} are out of bounds", s.symbol));
+        }
         let status = known("a status", SymbolStatus::from_code(s.status))?;
         self.symbols.add(SymbolId(s.symbol), terms, status, Price(s.last));
         Ok(())
@@ -188,12 +250,11 @@ impl Engine {
             Some(_) => return Err(format!("account {id} stands twice")),
             None => self.accounts.add(id),
         };
+        self.accounts.set_group(slot, a.group);
         let account = self.accounts.get_mut(slot);
-        account.group = a.group;
-        account.suspended = a.suspended == 1;
-        let rate = |rate: i64| (1 - RATE_ONE..RATE_ONE).contains(&rate);
+        account.suspended = flag("suspended", a.suspended)?;
         let ordered = a.fees.is_sorted_by(|a, b| a.group < b.group);
-        if !ordered || !a.fees.iter().all(|own| rate(own.taker) && rate(own.maker)) {
+        if !ordered || !a.fees.iter().all(|own| is_fee_rate(own.taker) && is_fee_rate(own.maker)) {
             return Err(format!("own fees of account {id} are out of bounds"));
         }
         account.fees =
@@ -204,10 +265,11 @@ impl Engine {
             payload: a.adjustment_payload,
             code: a.adjustment_code,
         };
-        if !account.balances.is_empty() || !a.balances.is_sorted_by_key(|b| b.asset) {
+        if !account.balances.is_empty() || !a.balances.is_sorted_by(|a, b| a.asset < b.asset) {
             return Err(format!("balances of account {id} are not in order"));
         }
         for b in &a.balances {
+            known("asset of a balance", self.symbols.asset(AssetId(b.asset)))?;
             self.accounts.restore_balance(slot, AssetId(b.asset), Amount(b.available), Amount(b.held));
         }
         Ok(())
@@ -224,20 +286,33 @@ impl Engine {
         let bounded = crate::money::value(Price(o.price.max(0)), Qty(o.remaining.max(0)), terms.k).is_some()
             && o.remaining.checked_mul(terms.base_lot.0).is_some();
         let carry = (0..RATE_ONE).contains(&o.carry);
+        let positive = [o.filled, o.prevented, o.cut, o.remaining, o.price, o.hold, o.display].iter().all(|&n| n >= 0);
+        let counted = o.order < self.next_order && o.queue_sequence < self.next_queue;
         let place = known("an order's place", Place::from_code(o.place))?;
         let direction = match o.trigger_direction {
             0 => None,
             code => Some(known("a trigger direction", TriggerDirection::from_code(code))?),
         };
         let placed = match place {
-            Place::Book => in_book && (1..=o.remaining).contains(&o.shown),
-            Place::Waiting => direction.is_some() && (1..=MAX_AMOUNT).contains(&o.trigger) && o.price >= 0,
-            Place::Working | Place::Fired => true,
+            Place::Book => o.listed == 1 && in_book && (1..=o.remaining).contains(&o.shown),
+            Place::Waiting => o.listed == 1 && direction.is_some() && (1..=MAX_AMOUNT).contains(&o.trigger),
+            Place::Fired => o.listed == 1,
+            Place::Working => true,
         };
-        if o.order == 0 || !bounded || parts != i128::from(o.quantity) || !carry || !placed || o.display < 0 {
+        if o.order == 0 || !bounded || parts != i128::from(o.quantity) || !carry || !placed || !positive || !counted {
             return Err(format!("{what} is not consistent"));
         }
         let model = known("a fee model", FeeModel::from_code(o.fee_model))?;
+        let rates = [o.taker, o.maker].into_iter();
+        let fees = match model {
+            FeeModel::Rate => rates.clone().all(is_fee_rate),
+            FeeModel::PerLot => {
+                rates.clone().all(|rate| rate != i64::MIN && rate.abs().checked_mul(o.remaining.max(1)).is_some())
+            }
+        };
+        if !fees || o.stp == StpMode::Default.code() {
+            return Err(format!("the terms of {what} are out of bounds"));
+        }
         let order = Order {
             id: OrderId(o.order),
             price: Price(o.price),

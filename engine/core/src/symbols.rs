@@ -15,6 +15,12 @@ pub const MAX_ID: u32 = 65_535;
 /// Finest scale of an asset.
 pub const MAX_SCALE: u8 = 12;
 
+/// Whether a fee by value may have this rate: below 100 %, and no rebate of half the value or more, with which a budget could
+/// buy for more than 64 bits.
+pub fn is_fee_rate(rate: i64) -> bool {
+    (1 - RATE_ONE / 2..RATE_ONE).contains(&rate)
+}
+
 /// An asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asset {
@@ -169,7 +175,7 @@ impl Symbols {
         };
         let rate = |rate: i64, lowest: i64| (lowest..RATE_ONE).contains(&rate);
         let fees_fit = match terms.fees.model {
-            FeeModel::Rate => rate(m.taker.0, 1 - RATE_ONE) && rate(m.maker.0, 1 - RATE_ONE),
+            FeeModel::Rate => [m.taker.0, m.maker.0].into_iter().all(is_fee_rate),
             FeeModel::PerLot => [m.taker.0, m.maker.0].iter().all(|&fee| {
                 let size = i128::from(fee).abs();
                 size < i128::from(m.min_price.0) * i128::from(m.quote_per_tick_lot.0)

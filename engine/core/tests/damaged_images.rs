@@ -4,7 +4,7 @@ mod common;
 
 use common::Venue;
 use ringbook_core::Engine;
-use ringbook_core::image::Image;
+use ringbook_core::image::{Image, WorkImage};
 use ringbook_oracle::scenario::{BTC, Desk, genesis, gtd, iceberg, limit, stop};
 use ringbook_wire::message::{Cancel, CancelAll, Genesis, Message, SetKey};
 use ringbook_wire::{AccountId, KeyId, Role, Side, SymbolStatus, TriggerDirection};
@@ -324,4 +324,53 @@ fn what_differs_hashes_differently() {
     hashes.dedup();
     assert_eq!(hashes.len(), count);
     assert_eq!(rich_state().engine.state_hash(), whole.state_hash());
+}
+
+#[test]
+fn what_every_part_must_obey() {
+    refused(&[
+        |i| (i.next_order, i.next_trade, i.next_queue) = (0, 0, 0),
+        |i| i.next_order = i.orders[BUY].order,
+        |i| i.next_queue = i.orders[BUY].queue_sequence,
+        |i| (i.orders[BUY].place, i.orders[BUY].remaining, i.orders[BUY].cut) = (0, -1, 8),
+        |i| (i.orders[BUY].place, i.orders[BUY].price) = (0, -1),
+        |i| i.orders[BUY].taker = i64::MAX,
+        |i| (i.orders[BUY].taker, i.orders[BUY].fee_model) = (i64::MIN, 2),
+        |i| i.orders[BUY].stp = 0,
+        |i| i.orders[BUY].listed = 0,
+        |i| i.orders[FALLS].listed = 0,
+        |i| (i.orders[FALLS].remaining, i.orders[FALLS].cut) = (-1, 5),
+        // Nothing pending works on it, and nothing has fired it.
+        |i| (i.orders[BUY].place, i.orders[BUY].shown) = (0, 0),
+        |i| i.orders[FALLS].place = 3,
+        |i| i.maintenance = 7,
+        |i| i.accounts.last_mut().unwrap().suspended = 7,
+        |i| i.keys[0].revoked = 2,
+        |i| i.keys.insert(0, i.keys[0].clone()),
+        |i| i.symbols.insert(0, i.symbols[0].clone()),
+        |i| (i.next_trade, i.busted) = (9, vec![0]),
+        |i| i.symbols[0].min_price = i.symbols[0].max_price + 1,
+        |i| i.symbols[0].slip = -1,
+        |i| i.symbols[0].taker = i64::MAX,
+        |i| i.symbols[0].stp = 0,
+        |i| {
+            let wallets = &mut i.accounts.last_mut().unwrap().balances;
+            wallets.insert(0, wallets[0].clone());
+        },
+        |i| {
+            let wallets = &mut i.accounts.last_mut().unwrap().balances;
+            let mut unknown = wallets[0].clone();
+            (unknown.asset, unknown.available, unknown.held) = (99, 0, 0);
+            wallets.push(unknown);
+        },
+        // Work that names what is not there.
+        |i| i.work.push(WorkImage { task: 1, a: i.orders[BUY].order, kind: 64, ..WorkImage::default() }),
+        |i| i.work.push(WorkImage { task: 6, a: 1, b: 100, c: 5, kind: 83, ..WorkImage::default() }),
+        |i| {
+            let stop = &mut i.orders[FALLS];
+            stop.place = 3;
+            i.fired = vec![stop.order, stop.order];
+            i.work.push(WorkImage { task: 5, a: 1, kind: 64, ..WorkImage::default() });
+        },
+    ]);
 }

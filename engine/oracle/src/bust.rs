@@ -7,7 +7,7 @@ use crate::configure::require_zero;
 use crate::money::{BOUND, value};
 use ringbook_event::{Busted, Origin, Record};
 use ringbook_wire::message::{BustTrade, MessageType};
-use ringbook_wire::{AccountId, RejectCode, Role};
+use ringbook_wire::{AccountId, FeeModel, RejectCode, Role};
 use std::collections::BTreeMap;
 
 impl Oracle {
@@ -23,7 +23,8 @@ impl Oracle {
             return Err(RejectCode::BadTrade);
         }
         let (worth, lots) = (value(symbol, price, quantity), quantity * symbol.base_lot);
-        let fees_fit = buyer_fee.abs() <= worth && seller_fee.abs() <= worth && (buyer_fee + seller_fee).abs() <= BOUND;
+        let most = if symbol.fee_model == FeeModel::Rate { worth } else { BOUND };
+        let fees_fit = buyer_fee.abs() <= most && seller_fee.abs() <= most && (buyer_fee + seller_fee).abs() <= BOUND;
         if worth > BOUND || lots > BOUND || !fees_fit {
             return Err(RejectCode::BadTrade);
         }

@@ -117,7 +117,7 @@ impl Oracle {
         require_zero(m.reserved == 0)?;
         self.authorise(origin, None, &[Role::Admin])?;
         let (taker, maker) = (i128::from(m.taker.0), i128::from(m.maker.0));
-        require(m.account >= AccountId::FIRST_CUSTOMER && m.removed <= 1 && taker.abs() < R && maker.abs() < R)?;
+        require(m.account >= AccountId::FIRST_CUSTOMER && m.removed <= 1 && is_fee_rate(taker) && is_fee_rate(maker))?;
         let account = self.accounts.get_mut(&m.account.0).ok_or(RejectCode::BadConfig)?;
         if m.removed == 1 {
             account.fees.remove(&m.fee_group);
@@ -162,11 +162,16 @@ fn check_limits(symbol: &Symbol) -> Result<(), RejectCode> {
 }
 
 /// Rates; a fee per lot is no rate and has bounds of its own (DOMAIN §3.3).
+/// A fee below the value, a rebate below half of it.
+fn is_fee_rate(rate: i128) -> bool {
+    -R / 2 < rate && rate < R
+}
+
 fn check_rates(symbol: &Symbol) -> Result<(), RejectCode> {
     require((0..R).contains(&symbol.band) && (0..R).contains(&symbol.slip))?;
     for fee in [symbol.taker, symbol.maker] {
         let in_bounds = match symbol.fee_model {
-            FeeModel::Rate => fee.abs() < R,
+            FeeModel::Rate => is_fee_rate(fee),
             FeeModel::PerLot => {
                 fee.abs() < symbol.min_price * symbol.quote_per_tick_lot
                     && product_in_bounds(&[fee.abs(), symbol.max_quantity])

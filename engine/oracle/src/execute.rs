@@ -7,6 +7,9 @@ use crate::money::within;
 use crate::state::Order;
 use ringbook_wire::{EndReason, OrderState, OrderType, StpMode, TimeInForce};
 
+/// What a fill-or-kill order looks at (EVENTS "NEW_ORDER"): levels, own orders, orders in front of an own one.
+const MAX_LOOKS: usize = 8_192;
+
 impl Oracle {
     /// Runs an order as a taker and ends or rests it.
     pub(crate) fn execute(&mut self, id: u64) {
@@ -51,8 +54,21 @@ impl Oracle {
     /// The lots that a FOK order would get, counted in the order in which matching would take them (DOMAIN §5.3).
     fn fillable(&self, taker: &Order) -> i128 {
         let line = self.line(taker.symbol, taker.side.opposite());
-        let within_limit: Vec<&Order> =
-            line.into_iter().filter(|maker| within(taker.side, maker.price, taker.price)).collect();
+        let mut prices: Vec<i128> = line.iter().map(|maker| maker.price).collect();
+        prices.dedup();
+        let last_seen = prices.into_iter().take(MAX_LOOKS).next_back();
+        let within_limit: Vec<&Order> = line
+            .into_iter()
+            .filter(|maker| within(taker.side, maker.price, taker.price))
+            .filter(|maker| last_seen.is_none_or(|last| within(taker.side, maker.price, last)))
+            .collect();
+        let own_orders = self
+            .orders
+            .values()
+            .filter(|order| order.symbol == taker.symbol && order.side != taker.side && self.same_owner(taker, order));
+        if taker.stp != StpMode::None && own_orders.count() > MAX_LOOKS {
+            return 0;
+        }
         let is_own = |maker: &Order| taker.stp != StpMode::None && self.same_owner(taker, maker);
         if taker.stp == StpMode::CancelMaker {
             return within_limit.iter().filter(|maker| !is_own(maker)).map(|maker| maker.remaining).sum();
@@ -63,7 +79,18 @@ impl Oracle {
             Some(own) => within_limit
                 .iter()
                 .take_while(|maker| maker.id != own.id)
-                .map(|maker| if maker.price == own.price { maker.shown } else { maker.remaining })
+                .scan(0, |in_front, maker| {
+                    let at_its_level = maker.price == own.price;
+                    *in_front += usize::from(at_its_level);
+                    let counts = *in_front <= MAX_LOOKS;
+                    Some(if !counts {
+                        0
+                    } else if at_its_level {
+                        maker.shown
+                    } else {
+                        maker.remaining
+                    })
+                })
                 .sum(),
         }
     }

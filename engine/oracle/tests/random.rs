@@ -302,7 +302,7 @@ fn streams_reach_every_event_code_and_reason() {
         &[8, 28],
     ];
     assert!(require("done", 90, &ends));
-    require("failed", 10, &[&[103], &[200], &[201], &[202], &[203], &[210], &[400]]);
+    require("failed", 5, &[&[103], &[200], &[201], &[202], &[203], &[210], &[400]]);
     assert!(require("prevented", 100, &[&[2], &[3], &[4], &[5]]));
     assert!(require("amended", 200, &[&[0, 0], &[1, 0], &[1, 1]]));
     assert!(require("trade", 100, &[&[1], &[2]]));

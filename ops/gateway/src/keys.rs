@@ -28,7 +28,8 @@ impl KeyTable {
         if header.kind != MessageType::SetKey as u8 {
             return None;
         }
-        if !matches!(events(event_bytes).next(), Some(Ok(Event::Config(_)))) {
+        // Orders that expire with the command end in front of its answer.
+        if !events(event_bytes).any(|event| matches!(event, Ok(Event::Config(_)))) {
             return None;
         }
         let m = SetKey::read(message)?;
@@ -74,8 +75,50 @@ pub fn is_entitled(key: &KeyView, kind: MessageType, message: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ringbook_event::{Config, Expired, Origin, Record, Rejected};
     use ringbook_wire::message::{Cancel, Deposit, NewOrder, SetAccount};
+    use ringbook_wire::{ClientOrderId, EndReason, OrderId, Qty, RejectCode, SymbolId};
     use zerocopy::IntoBytes;
+
+    /// A revocation is followed wherever its CONFIG stands: behind orders that expired with it, too. A refused one is not.
+    #[test]
+    fn a_key_is_followed_behind_expiries() {
+        let view = KeyView {
+            key: KeyId(7),
+            role: Role::Trade,
+            revoked: false,
+            first_account: AccountId(20),
+            last_account: AccountId(30),
+            public_key: [1; 32],
+        };
+        let revoke = SetKey { key: KeyId(7), role: Role::Trade.code(), revoked: 1, ..SetKey::new(0) };
+        let command = [Origin::INTERNAL.as_bytes(), revoke.as_bytes()].concat();
+        let account = 20;
+        let expired = Expired {
+            header: Expired::header(EndReason::Time.code(), 0, account),
+            order: OrderId(1),
+            symbol: SymbolId(1),
+            code: 0,
+            reserved: 0,
+            remaining: Qty(1),
+        };
+        let config = Config { header: Config::header(MessageType::SetKey as u8, 0, 7), reserved: 0 };
+        let refused = Rejected {
+            header: Rejected::header(MessageType::SetKey as u8, 0, 0),
+            code: RejectCode::BadConfig.code(),
+            reserved: [0; 6],
+            client_id: ClientOrderId::NONE,
+        };
+        let mut keys = KeyTable::new(&[view]);
+        assert_eq!(keys.follow(&command, &[expired.as_bytes(), refused.as_bytes()].concat()), None);
+        assert_eq!(keys.get(KeyId(7)), Some(&view));
+        for many in 0..=8 {
+            let mut keys = KeyTable::new(&[view]);
+            let seen = [expired.as_bytes().repeat(many), config.as_bytes().to_vec()].concat();
+            assert_eq!(keys.follow(&command, &seen), Some(KeyId(7)), "{many} orders expired with it");
+            assert_eq!(keys.get(KeyId(7)), None);
+        }
+    }
 
     #[test]
     fn role_and_range_are_looked_at() {
