@@ -10,8 +10,8 @@
 //!    BALANCE is written once for each wallet that differs.
 
 use crate::money::FeeTerms;
-use crate::orders::List;
-use ringbook_wire::{AccountId, Amount, AssetId, FeeModel, Sequence, Side, SymbolId, TimestampNs};
+use crate::orders::{List, NIL};
+use ringbook_wire::{AccountId, Amount, AssetId, FeeModel, Sequence, Side, SymbolId, TimestampNs, Wallet};
 use std::collections::BTreeMap;
 
 /// Ids in a page of the id index.
@@ -38,6 +38,20 @@ pub struct OpenOrders {
     pub waiting: u32,
     /// All of them by side, by acceptance.
     pub orders: [List; 2],
+    /// Record of its position, in a perpetual; [`NIL`] for none.
+    pub position: u32,
+}
+
+/// Futures wallet of one asset (DOMAIN §3.1).
+#[derive(Clone, Copy, Debug)]
+pub struct FuturesWallet {
+    pub asset: AssetId,
+    pub amount: Amount,
+    /// Cross positions that it backs.
+    pub positions: u32,
+    /// The cross bucket is among the touched ones.
+    pub queued: bool,
+    touched: Sequence,
 }
 
 /// Last money command of an account (DOMAIN §3.2).
@@ -77,6 +91,8 @@ pub struct Account {
     /// Own fee rates, by fee group.
     pub fees: Vec<OwnFees>,
     pub balances: Vec<Balance>,
+    /// By asset.
+    pub futures: Vec<FuturesWallet>,
     pub symbols: Vec<OpenOrders>,
     pub dedupe: DedupeShare,
     pub adjustment: LastAdjustment,
@@ -88,6 +104,7 @@ pub struct Touched {
     pub account: AccountId,
     pub slot: u32,
     pub asset: AssetId,
+    pub wallet: Wallet,
     pub available: Amount,
     pub held: Amount,
 }
@@ -135,6 +152,7 @@ impl Accounts {
             suspended: false,
             fees: Vec::new(),
             balances: Vec::new(),
+            futures: Vec::new(),
             symbols: Vec::new(),
             dedupe: DedupeShare { oldest: u32::MAX, newest: u32::MAX, count: 0, evicted: TimestampNs(0) },
             adjustment: LastAdjustment::default(),
@@ -220,7 +238,8 @@ impl Accounts {
         if balance.touched != self.command {
             balance.touched = self.command;
             let Balance { available, held, .. } = *balance;
-            self.touched.push(Touched { account: account.id, slot, asset, available, held });
+            let wallet = Wallet::Spot;
+            self.touched.push(Touched { account: account.id, slot, asset, wallet, available, held });
         }
         balance.available = crate::money::add(balance.available, Amount(available));
         balance.held = crate::money::add(balance.held, Amount(held));
@@ -240,6 +259,50 @@ impl Accounts {
         balances.iter().find(|b| b.asset == asset).map_or((Amount::ZERO, Amount::ZERO), |b| (b.available, b.held))
     }
 
+    /// A futures wallet as it is.
+    #[inline]
+    pub fn futures(&self, slot: u32, asset: AssetId) -> Amount {
+        let wallets = &self.get(slot).futures;
+        wallets.iter().find(|wallet| wallet.asset == asset).map_or(Amount::ZERO, |wallet| wallet.amount)
+    }
+
+    /// Cross positions that an account has in an asset.
+    #[inline]
+    pub fn cross_positions(&self, slot: u32, asset: AssetId) -> u32 {
+        let wallets = &self.get(slot).futures;
+        wallets.iter().find(|wallet| wallet.asset == asset).map_or(0, |wallet| wallet.positions)
+    }
+
+    /// A futures wallet, to change what BALANCE does not tell; made if there is none yet.
+    #[inline]
+    pub fn futures_mut(&mut self, slot: u32, asset: AssetId) -> &mut FuturesWallet {
+        let wallets = &mut self.accounts[slot as usize].futures;
+        let at = match wallets.binary_search_by_key(&asset, |wallet| wallet.asset) {
+            Ok(at) => at,
+            Err(at) => {
+                let amount = Amount::ZERO;
+                wallets.insert(at, FuturesWallet { asset, amount, positions: 0, queued: false, touched: Sequence(0) });
+                at
+            }
+        };
+        &mut wallets[at]
+    }
+
+    /// Changes a futures wallet and notes the value before.
+    #[inline]
+    pub fn change_futures(&mut self, slot: u32, asset: AssetId, by: i64) {
+        let command = self.command;
+        let wallet = self.futures_mut(slot, asset);
+        let before = *wallet;
+        wallet.touched = command;
+        wallet.amount = crate::money::add(before.amount, Amount(by));
+        if before.touched != command {
+            let (account, wallet) = (self.get(slot).id, Wallet::Futures);
+            let (available, held) = (before.amount, Amount::ZERO);
+            self.touched.push(Touched { account, slot, asset, wallet, available, held });
+        }
+    }
+
     /// Wallets touched so far by this command: an upper bound of its BALANCE events.
     #[inline]
     pub fn touched_count(&self) -> usize {
@@ -249,7 +312,7 @@ impl Accounts {
     /// Sorts the wallets touched by this command ascending by account and asset.
     #[inline]
     pub fn sort_touched(&mut self) {
-        self.touched.sort_unstable_by_key(|t| (t.account, t.asset));
+        self.touched.sort_unstable_by_key(|t| (t.account, t.asset, t.wallet));
     }
 
     /// One of the wallets that [`Self::sort_touched`] sorted.
@@ -265,7 +328,8 @@ impl Accounts {
         let at = match symbols.binary_search_by_key(&symbol, |s| s.symbol) {
             Ok(at) => at,
             Err(at) => {
-                symbols.insert(at, OpenOrders { symbol, count: 0, waiting: 0, orders: [List::EMPTY; 2] });
+                let orders = [List::EMPTY; 2];
+                symbols.insert(at, OpenOrders { symbol, count: 0, waiting: 0, orders, position: NIL });
                 at
             }
         };
@@ -278,6 +342,14 @@ impl Accounts {
         let symbols = &self.get(slot).symbols;
         let found = symbols.binary_search_by_key(&symbol, |s| s.symbol);
         found.map_or(crate::orders::NIL, |at| symbols[at].orders[side.index()].head)
+    }
+
+    /// Record of an account's position in a perpetual, if it has one.
+    #[inline]
+    pub fn position(&self, slot: u32, symbol: SymbolId) -> Option<u32> {
+        let symbols = &self.get(slot).symbols;
+        let at = symbols.binary_search_by_key(&symbol, |s| s.symbol).ok()?;
+        Some(symbols[at].position).filter(|&position| position != NIL)
     }
 
     /// How many orders an account has open in a symbol: those that do not wait for a trigger, and those that do.

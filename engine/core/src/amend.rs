@@ -4,7 +4,7 @@ use crate::dedupe::Known;
 use crate::engine::Engine;
 use crate::money::{need, sub};
 use crate::new_order::{check_budget, check_notional, check_price, crosses, hold_asset, holds, too_many_parts};
-use crate::orders::Place;
+use crate::orders::{Order, Place};
 use ringbook_event::{Amended, EventWriter, Origin, Record};
 use ringbook_wire::message::{Amend, MessageType};
 use ringbook_wire::{
@@ -18,7 +18,12 @@ struct Change {
     /// New total less the old one; may be negative.
     by: i64,
     remaining: Qty,
+    /// Lots that a reduce-only order cannot have.
+    trimmed: i64,
     hold: Amount,
+    /// Terms of a perpetual's order that queues anew.
+    margin_price: Price,
+    open_loss: i64,
     queues_anew: bool,
 }
 
@@ -31,7 +36,7 @@ impl Engine {
         if m.reserved != 0 || !named || m.price.0 < 0 || m.quantity.0 < 0 || m.trigger.0 < 0 {
             return refuse(self, RejectCode::BadRequest, out);
         }
-        let account = match self.authorise(origin.key, m.account, &[Role::Trade]) {
+        let account = match self.authorise_order(origin.key, m.account, &[Role::Trade]) {
             Ok(account) => account,
             Err(code) => return refuse(self, code, out),
         };
@@ -57,7 +62,11 @@ impl Engine {
         let symbol = self.symbols.at(order.symbol);
         let waits = order.place == Place::Waiting;
         // What the order does not have cannot be changed.
-        let lacks = !waits && !m.trigger.is_zero()
+        let perpetual = symbol.contract.is_some();
+        let reduces = order.flags & order_flags::REDUCE_ONLY != 0;
+        let closes = waits && order.flags & order_flags::CLOSE_POSITION != 0;
+        let lacks = closes && !m.quantity.is_zero()
+            || !waits && !m.trigger.is_zero()
             || order.is_market() && !m.price.is_zero()
             || order.by_budget && !m.quantity.is_zero();
         if lacks {
@@ -83,7 +92,7 @@ impl Engine {
             check_price(symbol, order.side, price, queues_anew)?;
         }
         let max_quantity = if order.is_market() { terms.max_market_quantity } else { terms.max_quantity };
-        if !order.by_budget && (new_total < terms.min_quantity.0 || new_total > max_quantity.0) {
+        if !order.by_budget && !closes && (new_total < terms.min_quantity.0 || new_total > max_quantity.0) {
             return Err(RejectCode::QtyRange);
         }
         // Fees per lot were copied at acceptance: they must stay below the value of a lot, and fit.
@@ -104,18 +113,32 @@ impl Engine {
         }
         if order.by_budget {
             check_budget(symbol, order.hold)?;
-        } else {
+        } else if !reduces && !closes {
             check_notional(symbol, if order.is_market() { trigger } else { price }, Qty(new_total))?;
         }
         if order.display.0 > 0 && too_many_parts(Qty(new_total), order.display) {
             return Err(RejectCode::BadDisplay);
         }
-        if waits && trigger != order.trigger && order.direction.is_some_and(|d| holds(d, trigger, symbol.last)) {
+        if waits
+            && trigger != order.trigger
+            && order.direction.is_some_and(|d| holds(d, trigger, symbol.trigger_reference(order.by_mark)))
+        {
             return Err(RejectCode::TriggerImmediate);
         }
         let left = new_total - order.filled.0 - order.prevented.0;
-        let remaining = Qty(left.max(0));
+        let mut remaining = Qty(left.max(0));
+        let (mut margin_price, mut open_loss) = (order.margin_price, order.open_loss);
+        if perpetual && waits && self.contract(order.symbol).mark.0 == 0 {
+            return Err(RejectCode::NoMark);
+        }
+        if perpetual && queues_anew {
+            (margin_price, open_loss) = self.order_terms(order.symbol, order.side, price);
+            let amended = Order { price, remaining, margin_price, open_loss, ..order.clone() };
+            remaining = Qty(self.check_exposure(&amended, slot)?);
+        }
+        let trimmed = left.max(0) - remaining.0;
         let hold = match order.side {
+            _ if perpetual => order.hold,
             Side::Buy if order.by_budget => order.hold,
             Side::Buy => need(&order.terms, symbol.value(price, remaining), remaining, order.carry)
                 .ok_or(RejectCode::InsufficientBalance)?,
@@ -133,23 +156,28 @@ impl Engine {
         {
             return Err(RejectCode::PostOnlyCross);
         }
-        if left <= 0 && !order.by_budget {
+        if left <= 0 && !order.by_budget && !closes {
             return Err(RejectCode::AmendQty);
         }
         if price == order.price && new_total == total && trigger == order.trigger {
             return Err(RejectCode::AmendNothing);
         }
-        Ok(Change { price, trigger, by: new_total - total, remaining, hold, queues_anew })
+        let by = new_total - total;
+        Ok(Change { price, trigger, by, remaining, trimmed, hold, margin_price, open_loss, queues_anew })
     }
 
     fn change(&mut self, slot: u32, change: &Change, out: &mut EventWriter<'_>) {
         let symbol_id = self.orders.get(slot).symbol;
+        let perpetual = self.is_perpetual(symbol_id);
+        let counts = self.orders.get(slot).counted;
+        self.count_out(slot);
         let symbol = self.symbols.at_mut(symbol_id);
         let waits = self.orders.get(slot).place == Place::Waiting;
+        let by_mark = self.orders.get(slot).by_mark;
         // A stop order with the same trigger keeps its place: nothing else of it is known there.
         let moves = waits && change.trigger != self.orders.get(slot).trigger;
         if moves {
-            symbol.stops.leave(&mut self.orders, slot);
+            symbol.waiting(by_mark).leave(&mut self.orders, slot);
         } else if change.queues_anew {
             symbol.book.leave(&mut self.orders, slot);
         } else if !waits {
@@ -159,16 +187,24 @@ impl Engine {
         order.price = change.price;
         order.trigger = change.trigger;
         order.remaining = change.remaining;
+        (order.margin_price, order.open_loss) = (change.margin_price, change.open_loss);
         if change.by >= 0 {
             order.quantity = order.quantity.checked_add(Qty(change.by)).expect("bounded by max_quantity and cuts");
         } else {
             order.cut = Qty(order.cut.0 - change.by);
         }
+        order.cut = Qty(order.cut.0 + change.trimmed);
         order.assert_identity();
-        let more = sub(change.hold, order.hold).0;
-        order.hold = change.hold;
+        let mut more = 0;
+        if !perpetual {
+            more = sub(change.hold, order.hold).0;
+            order.hold = change.hold;
+        }
         if moves {
-            symbol.stops.join(&mut self.orders, slot);
+            symbol.waiting(by_mark).join(&mut self.orders, slot);
+        }
+        if counts {
+            self.count_in(slot);
         }
         let order = self.orders.get(slot);
         let (account, side) = (order.account, order.side);
@@ -195,7 +231,10 @@ impl Engine {
         if self.symbols.at(symbol_id).status == SymbolStatus::Trading {
             self.run(slot, out);
         } else {
-            self.rest(slot);
+            let account = self.accounts.get(account).id;
+            self.rest_new(slot);
+            self.work_loop(out);
+            self.handle_rest(MessageType::Amend, account, out);
         }
     }
 }

@@ -5,7 +5,6 @@
 
 use crate::book::Level;
 use crate::engine::Engine;
-use crate::matching::has_room;
 use crate::money::add;
 use crate::pending::{Task, Work};
 use crate::symbols::Symbol;
@@ -68,9 +67,14 @@ pub(crate) fn auction_price(symbol: &Symbol) -> Option<(Price, i128)> {
     } else if chosen.iter().all(|segment| segment.2 < 0) {
         low
     } else {
-        reference(&chosen, symbol.last, low, high)
+        reference(&chosen, auction_reference(symbol), low, high)
     };
     (volume > 0).then_some((price, volume))
+}
+
+/// The last trade, else a perpetual's mark; 0 for none.
+fn auction_reference(symbol: &Symbol) -> Price {
+    if symbol.last.0 == 0 { symbol.reference() } else { symbol.last }
 }
 
 /// The reference moved into the remaining range; without one the middle.
@@ -83,14 +87,14 @@ impl Engine {
     pub(crate) fn uncross(&mut self, symbol: SymbolId, out: &mut EventWriter<'_>) {
         match auction_price(self.symbols.at(symbol)) {
             Some((price, left)) => self.uncross_at(symbol, price, left, out),
-            None => self.run_stops(symbol, out),
+            None => self.end_uncross(symbol, out),
         }
     }
 
     /// Trades what is left of the volume at the auction's price.
     pub(crate) fn uncross_at(&mut self, id: SymbolId, price: Price, mut left: i128, out: &mut EventWriter<'_>) {
         while left > 0 {
-            if !has_room(out, self.accounts.touched_count()) {
+            if !self.do_chores(out) || !self.has_room(out) {
                 self.work.push_front(Work { cause: self.cause, task: Task::Uncross { symbol: id, price, left } });
                 return;
             }
@@ -103,8 +107,13 @@ impl Engine {
             let shown = bid.shown.min(ask.shown);
             let quantity = Qty(i64::try_from(left).map_or(shown.0, |left| left.min(shown.0)));
             let (buy_rate, sell_rate) = (bid.terms.taker, ask.terms.taker);
-            let value = symbol.value(price, quantity);
             symbol.last = price;
+            if symbol.contract.is_some() {
+                self.cross_positions(buy, sell, id, price, quantity, out);
+                left -= i128::from(quantity.0);
+                continue;
+            }
+            let value = symbol.value(price, quantity);
             let quote = symbol.terms.quote;
             let (buy_fee, buy_left) = self.fill_resting(buy, id, quantity, value, buy_rate);
             let (sell_fee, sell_left) = self.fill_resting(sell, id, quantity, value, sell_rate);
@@ -118,6 +127,13 @@ impl Engine {
             self.after_fill(sell, sell_left, out);
             left -= i128::from(quantity.0);
         }
-        self.run_stops(id, out);
+        self.end_uncross(id, out);
+    }
+
+    /// Stop orders, and a perpetual's mark; then the work loop.
+    fn end_uncross(&mut self, id: SymbolId, out: &mut EventWriter<'_>) {
+        self.fire(id, false);
+        self.enter(id);
+        self.work_loop(out);
     }
 }

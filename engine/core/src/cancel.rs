@@ -2,7 +2,9 @@
 
 use crate::dedupe::{Known, Outcome, Request};
 use crate::engine::{Engine, Pending};
+use crate::orders::NIL;
 use crate::pending::{Task, Work};
+use crate::perpetual::{Chore, Step};
 use ringbook_event::{Canceled, EventWriter, Origin, Record, Status};
 use ringbook_wire::message::{Cancel, CancelAll, MessageType, Quarantine, SessionDown};
 use ringbook_wire::{
@@ -26,7 +28,7 @@ impl Engine {
         if m.reserved != 0 || m.order.0 == 0 && m.client_id == ClientOrderId::NONE {
             return self.reject(kind, m.account, m.client_id, RejectCode::BadRequest, out);
         }
-        let account = match self.authorise(origin.key, m.account, &[Role::Trade, Role::Admin]) {
+        let account = match self.authorise_order(origin.key, m.account, &[Role::Trade, Role::Admin]) {
             Ok(account) => account,
             Err(code) => return self.reject(kind, m.account, m.client_id, code, out),
         };
@@ -63,7 +65,7 @@ impl Engine {
         if m.reserved != [0; 7] || m.side != 0 && side.is_none() {
             return refuse(self, RejectCode::BadRequest, out);
         }
-        let account = match self.authorise(origin.key, m.account, &[Role::Trade, Role::Admin]) {
+        let account = match self.authorise_order(origin.key, m.account, &[Role::Trade, Role::Admin]) {
             Ok(account) => account,
             Err(code) => return refuse(self, code, out),
         };
@@ -91,21 +93,39 @@ impl Engine {
         let symbol = match work.task {
             Task::Taker { slot } => {
                 let symbol = self.orders.get(slot).symbol;
+                self.matching = NIL;
                 self.expire(slot, EndReason::Fault, 0, out);
+                // A stage of a liquidation: its symbol halts, so the bucket waits.
+                self.liquidation = None;
                 symbol
             }
-            Task::Stops { symbol } => {
-                if let Some(slot) = self.fired.pop_front() {
-                    self.expire(slot, EndReason::Fault, 0, out);
-                }
-                symbol
-            }
-            Task::Uncross { symbol, .. } => symbol,
+            Task::Loop { .. } => self.drop_from_loop(out)?,
+            Task::Uncross { symbol, .. } | Task::Fund { symbol, .. } | Task::Settle { symbol, .. } => symbol,
             _ => return None,
         };
-        if !self.fired.is_empty() {
-            self.work.push_front(Work { cause: work.cause, task: Task::Stops { symbol } });
+        if !self.fired.is_empty() || !self.chores.is_empty() {
+            self.work.push_front(Work { cause: work.cause, task: Task::Loop { between: false } });
         }
+        Some(symbol)
+    }
+
+    /// What the work loop was at: a chore, a bucket (dropped; lots that nobody took go to the fund), or a stop order.
+    fn drop_from_loop(&mut self, out: &mut EventWriter<'_>) -> Option<SymbolId> {
+        if let Some(chore) = self.chores.pop_front() {
+            let (Chore::Trim(slot) | Chore::Margin(slot)) = chore;
+            return Some(self.positions.get(slot).symbol);
+        }
+        if let Some(liquidation) = self.liquidation.take() {
+            if let Step::Cover { symbol, side, price, rest, .. } = liquidation.step
+                && self.accounts.get(liquidation.account).id != AccountId::INSURANCE
+            {
+                self.give_to_fund(symbol, side.opposite(), price, rest);
+            }
+            return Some(liquidation.symbol).filter(|symbol| symbol.0 != 0);
+        }
+        let slot = self.fired.pop_front()?;
+        let symbol = self.orders.get(slot).symbol;
+        self.expire(slot, EndReason::Fault, 0, out);
         Some(symbol)
     }
 
@@ -124,7 +144,10 @@ impl Engine {
                     Request { client_id: m.client_id, payload: 0, order: OrderId(0), send_time: m.send_time, account };
                 self.dedupe.add(&mut self.accounts, request, Outcome::refused(self.sequence, fault));
             }
-            let money = matches!(kind, Some(MessageType::Deposit | MessageType::Withdraw));
+            let money = matches!(
+                kind,
+                Some(MessageType::Deposit | MessageType::Withdraw | MessageType::Transfer | MessageType::AdjustMargin)
+            );
             let adjustment = &mut self.accounts.get_mut(account).adjustment;
             if money && m.adjustment > adjustment.number {
                 *adjustment = crate::accounts::LastAdjustment { number: m.adjustment, payload: 0, code: fault };

@@ -1,13 +1,13 @@
 //! Assets, symbols, accounts, keys and status: every change is a journaled command of the operator (docs/EVENTS.md).
 
 use crate::accounts::OwnFees;
-use crate::engine::{Engine, Pending};
+use crate::engine::Engine;
 use crate::keys::{Key, MAX_KEY};
 use crate::pending::Task;
-use crate::symbols::{Asset, MAX_ID, MAX_SCALE, is_fee_rate};
+use crate::symbols::{Asset, MAX_ID, MAX_SCALE, Terms, is_fee_rate};
 use ringbook_event::{Config, EventWriter, Origin, Record, Status};
 use ringbook_wire::message::{MessageType, SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, name_of};
-use ringbook_wire::{AccountId, ClientOrderId, Price, RejectCode, Role, SymbolStatus};
+use ringbook_wire::{AccountId, ClientOrderId, FeeModel, Price, RejectCode, Role, SymbolId, SymbolKind, SymbolStatus};
 
 impl Engine {
     /// Writes CONFIG.
@@ -56,35 +56,45 @@ impl Engine {
         if let Err(code) = self.may_configure(origin, m.reserved == [0; 6] && m.reserved2 == [0; 3]) {
             return self.refuse_config(kind, AccountId(0), code, out);
         }
+        let Some((terms, status)) = self.checked_terms(m, SymbolKind::Spot) else {
+            return self.refuse_config(kind, AccountId(0), RejectCode::BadConfig, out);
+        };
+        self.define_symbol(m.symbol, terms, status);
+        self.configured(kind, m.symbol.0, out);
+    }
+
+    /// The terms in a message and the status at creation, if all is consistent; `None` is BAD_CONFIG.
+    pub(crate) fn checked_terms(&self, m: &SetSymbol, kind: SymbolKind) -> Option<(Terms, Option<SymbolStatus>)> {
         let status = SymbolStatus::from_code(m.status).filter(|&status| status != SymbolStatus::Closed);
         let terms = self.symbols.terms_of(m).filter(|terms| {
-            self.symbols.all().all(|other| other.id == m.symbol || other.terms.name != terms.name)
+            let by_rate = terms.fees.model == FeeModel::Rate;
+            terms.kind == kind
+                && (kind == SymbolKind::Spot || by_rate)
+                && self.symbols.all().all(|other| other.id == m.symbol || other.terms.name != terms.name)
                 && match self.symbols.get(m.symbol) {
                     None => status.is_some(),
                     Some(known) => {
-                        let known = &known.terms;
-                        let fixed = |t: &crate::symbols::Terms| {
-                            (t.name, t.base, t.quote, t.base_lot, t.k, t.kind, t.fees.model)
-                        };
-                        fixed(known) == fixed(terms)
+                        let fixed = |t: &Terms| (t.name, t.base, t.quote, t.base_lot, t.k, t.kind, t.fees.model);
+                        fixed(&known.terms) == fixed(terms)
                     }
                 }
         });
-        let Some(terms) = terms else {
-            return self.refuse_config(kind, AccountId(0), RejectCode::BadConfig, out);
-        };
+        Some((terms?, status))
+    }
+
+    /// Adds a symbol, or gives it other terms; both were checked.
+    pub(crate) fn define_symbol(&mut self, id: SymbolId, terms: Terms, status: Option<SymbolStatus>) {
         match status {
-            Some(status) if self.symbols.get(m.symbol).is_none() => {
-                self.symbols.add(m.symbol, terms, status, Price::ZERO);
+            Some(status) if self.symbols.get(id).is_none() => {
+                self.symbols.add(id, terms, status, Price::ZERO);
             }
             _ => {
-                let symbol = self.symbols.at_mut(m.symbol);
+                let symbol = self.symbols.at_mut(id);
                 symbol.terms = terms;
                 symbol.book.widen(&mut self.orders, terms.max_price);
                 symbol.stops.widen(&mut self.orders, terms.max_price);
             }
         }
-        self.configured(kind, m.symbol.0, out);
     }
 
     pub(crate) fn set_account(&mut self, origin: Origin, m: &SetAccount, out: &mut EventWriter<'_>) {
@@ -142,8 +152,9 @@ impl Engine {
         if self.maintenance && status == Some(SymbolStatus::Trading) {
             return refuse(self, RejectCode::Maintenance, out);
         }
-        // CLOSED is final; every other change may be.
-        let may_change = before != SymbolStatus::Closed;
+        // CLOSED is final; every other change may be. A perpetual is closed by its settlement.
+        let settles = status == Some(SymbolStatus::Closed) && self.is_perpetual(m.symbol);
+        let may_change = before != SymbolStatus::Closed && !settles;
         let Some(status) = status.filter(|_| may_change) else {
             return refuse(self, RejectCode::BadConfig, out);
         };
@@ -152,16 +163,19 @@ impl Engine {
         out.push(&Status { header, reserved: 0 });
         match status {
             SymbolStatus::Closed => {
-                let (count, more) = self.begin_ending(Task::Close { symbol: m.symbol }, out);
+                let (count, more) = self.begin_ending(Task::Close { symbol: m.symbol, settle: None }, out);
                 self.handled(kind, AccountId(0), count, 0, more, out);
             }
             SymbolStatus::Trading => {
                 self.uncross(m.symbol, out);
-                if self.pending() == Pending::Exclusive {
-                    self.handled(kind, AccountId(0), 0, 0, true, out);
-                }
+                self.handle_rest(kind, AccountId(0), out);
             }
-            _ => {}
+            SymbolStatus::CancelOnly => {
+                self.enter(m.symbol);
+                self.work_loop(out);
+                self.handle_rest(kind, AccountId(0), out);
+            }
+            SymbolStatus::PreOpen | SymbolStatus::Halted => {}
         }
     }
 
@@ -175,6 +189,13 @@ impl Engine {
         let before = if self.maintenance { SymbolStatus::CancelOnly } else { SymbolStatus::Trading };
         self.maintenance = maintenance;
         out.push(&Status { header: Status::header(m.status, before.code(), 0), reserved: 0 });
+        let perpetuals: Vec<SymbolId> =
+            self.symbols.all().filter(|symbol| symbol.contract.is_some()).map(|symbol| symbol.id).collect();
+        for symbol in perpetuals {
+            self.enter(symbol);
+        }
+        self.work_loop(out);
+        self.handle_rest(MessageType::SetStatus, AccountId(0), out);
     }
 
     pub(crate) fn set_key(&mut self, origin: Origin, m: &SetKey, out: &mut EventWriter<'_>) {

@@ -9,16 +9,20 @@ use crate::accounts::Accounts;
 use crate::dedupe::{Dedupe, Known};
 use crate::expiry::Expiry;
 use crate::keys::Keys;
-use crate::orders::Orders;
+use crate::orders::{NIL, Orders};
 use crate::pending::{Cause, Task, Work};
+use crate::perpetual::{Buckets, Chore, FundRound, Liquidation, Positions};
 use crate::sessions::Sessions;
 use crate::symbols::Symbols;
-use ringbook_event::{Balance, EventWriter, Handled, Origin, Record, Rejected, Replayed, split_command};
+use ringbook_event::{Balance, EventWriter, Handled, Origin, Position, Record, Rejected, Replayed, split_command};
 use ringbook_wire::message::{
-    Amend, BustTrade, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown,
-    SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, Withdraw,
+    AdjustMargin, Amend, BustTrade, Cancel, CancelAll, Deposit, Funding, Genesis, Mark, Message, MessageType, NewOrder,
+    Quarantine, SessionDown, SetAccount, SetAsset, SetFees, SetKey, SetLeverage, SetPerpetual, SetPositionLimit,
+    SetStatus, SetSymbol, SettleSymbol, Transfer, Withdraw,
 };
-use ringbook_wire::{AccountId, ClientOrderId, KeyId, RejectCode, Role, Sequence, SymbolId, TimestampNs};
+use ringbook_wire::{
+    AccountId, Amount, ClientOrderId, KeyId, Qty, RejectCode, Role, Sequence, SymbolId, TimestampNs, Wallet,
+};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Version of the rule book that this build executes.
@@ -108,6 +112,22 @@ pub struct Engine {
     pub(crate) fired: VecDeque<u32>,
     /// The command that is being executed, or that CONTINUE goes on with.
     pub(crate) cause: Cause,
+    /// Pieces of work that were pending before this command.
+    pub(crate) pending_before: usize,
+    /// Records of positions in perpetuals.
+    pub(crate) positions: Positions,
+    /// A perpetual's taker that is being matched, or that is pending.
+    pub(crate) matching: u32,
+    /// What fills have left to do for reduce-only orders and margin.
+    pub(crate) chores: VecDeque<Chore>,
+    /// Buckets to be tested.
+    pub(crate) touched: Buckets,
+    /// The bucket that is being liquidated.
+    pub(crate) liquidation: Option<Liquidation>,
+    /// The fund's own ADL that is due, by asset.
+    pub(crate) fund_rounds: Vec<FundRound>,
+    /// Slots, for the length of a call.
+    pub(crate) scratch: Vec<u32>,
 }
 
 impl Default for Engine {
@@ -144,6 +164,14 @@ impl Engine {
             expiry: Expiry::new(0, 0),
             fired: VecDeque::new(),
             cause: Cause::NONE,
+            pending_before: 0,
+            positions: Positions::default(),
+            matching: NIL,
+            chores: VecDeque::new(),
+            touched: Buckets::new(),
+            liquidation: None,
+            fund_rounds: Vec::new(),
+            scratch: Vec::new(),
         }
     }
 
@@ -231,6 +259,8 @@ impl Engine {
         self.sequence = sequence;
         self.time = time;
         self.accounts.begin(sequence);
+        self.positions.begin(sequence);
+        self.pending_before = self.work.len();
         self.cause = Cause { origin, request: header.request, kind, sequence };
         let mut out = EventWriter::new(&mut buffer[..self.settings.max_event_bytes as usize]);
         if expires && kind != MessageType::Tick {
@@ -250,6 +280,14 @@ impl Engine {
             MessageType::CancelAll => self.cancel_all(origin, &read::<CancelAll>(message), out),
             MessageType::Deposit => self.deposit(origin, &read::<Deposit>(message), message, out),
             MessageType::Withdraw => self.withdraw(origin, &read::<Withdraw>(message), message, out),
+            MessageType::SetLeverage => self.set_leverage(origin, &read::<SetLeverage>(message), out),
+            MessageType::Transfer => self.transfer(origin, &read::<Transfer>(message), message, out),
+            MessageType::AdjustMargin => self.adjust_margin(origin, &read::<AdjustMargin>(message), message, out),
+            MessageType::SetPerpetual => self.set_perpetual(origin, &read::<SetPerpetual>(message), out),
+            MessageType::SetPositionLimit => self.set_position_limit(origin, &read::<SetPositionLimit>(message), out),
+            MessageType::Mark => self.mark(origin, &read::<Mark>(message), out),
+            MessageType::Funding => self.funding(origin, &read::<Funding>(message), out),
+            MessageType::SettleSymbol => self.settle_symbol(origin, &read::<SettleSymbol>(message), out),
             MessageType::SetAsset => self.set_asset(origin, &read::<SetAsset>(message), out),
             MessageType::SetSymbol => self.set_symbol(origin, &read::<SetSymbol>(message), out),
             MessageType::SetAccount => self.set_account(origin, &read::<SetAccount>(message), out),
@@ -304,15 +342,52 @@ impl Engine {
         self.settings = settings;
     }
 
+    /// BALANCE and POSITION of what differs from before the command, by account.
     fn write_balances(&mut self, out: &mut EventWriter<'_>) {
         self.accounts.sort_touched();
+        self.positions.sort_touched();
+        let mut next = 0;
         for at in 0..self.accounts.touched_count() {
             let before = self.accounts.touched(at);
-            let (available, held) = self.accounts.balance(before.slot, before.asset);
+            next = self.write_positions(next, Some(before.account), out);
+            let (available, held) = match before.wallet {
+                Wallet::Spot => self.accounts.balance(before.slot, before.asset),
+                Wallet::Futures => (self.accounts.futures(before.slot, before.asset), Amount::ZERO),
+            };
             if (available, held) != (before.available, before.held) {
-                let header = Balance::header(1, 0, before.account.0);
+                let header = Balance::header(before.wallet.code(), 0, before.account.0);
                 out.push(&Balance { header, asset: before.asset, reserved: 0, available, held });
             }
+        }
+        self.write_positions(next, None, out);
+    }
+
+    /// POSITIONs of the accounts in front of one, from a place on; the place behind them.
+    fn write_positions(&self, from: usize, until: Option<AccountId>, out: &mut EventWriter<'_>) -> usize {
+        let mut at = from;
+        while let Some(touched) = self.positions.touched(at)
+            && until.is_none_or(|until| touched.owner < until)
+        {
+            let now = self.positions.get(touched.slot).state;
+            if now != touched.before {
+                out.push(&Position {
+                    header: Position::header(now.mode.code(), 0, touched.owner.0),
+                    symbol: touched.symbol,
+                    leverage: now.leverage,
+                    quantity: Qty(now.quantity),
+                    cost: now.cost,
+                    margin: now.margin,
+                });
+            }
+            at += 1;
+        }
+        at
+    }
+
+    /// HANDLED of a command that leaves work pending.
+    pub(crate) fn handle_rest(&self, kind: MessageType, account: AccountId, out: &mut EventWriter<'_>) {
+        if self.work.len() > self.pending_before {
+            self.handled(kind, account, 0, 0, true, out);
         }
     }
 
@@ -393,6 +468,16 @@ impl Engine {
         }
         let slot = self.accounts.find(account).ok_or(RejectCode::UnknownAccount)?;
         if self.keys.may_act(key, account, roles) { Ok(slot) } else { Err(RejectCode::UnknownAccount) }
+    }
+
+    /// [`Self::authorise`] for orders: the operator may trade for INSURANCE (docs/PERPETUAL.md).
+    #[inline]
+    pub(crate) fn authorise_order(&self, key: KeyId, account: AccountId, roles: &[Role]) -> Result<u32, RejectCode> {
+        if account != AccountId::INSURANCE {
+            return self.authorise(key, account, roles);
+        }
+        let may = self.keys.may_act(key, account, &[Role::Admin]);
+        if may { Ok(self.system(account)) } else { Err(RejectCode::UnknownAccount) }
     }
 
     /// Whether the symbol id names a symbol.

@@ -8,8 +8,9 @@
 
 use crate::dedupe::{Outcome, Request};
 use crate::engine::Engine;
-use crate::orders::Place;
+use crate::orders::{NIL, Place};
 use crate::pending::Task;
+use ringbook_wire::{ClientOrderId, TimestampNs};
 
 /// Version of the structs below.
 pub const SCHEMA: u32 = 1;
@@ -96,6 +97,12 @@ images! {
         ring: Vec<RingImage>,
         work: Vec<WorkImage>,
         fired: Vec<u64>,
+        contracts: Vec<ContractImage>,
+        positions: Vec<PositionImage>,
+        chores: Vec<ChoreImage>,
+        touched: Vec<BucketImage>,
+        liquidation: Vec<LiquidationImage>,
+        fund_rounds: Vec<FundRoundImage>,
     }
     /// An asset; by id.
     AssetImage { asset: u32, scale: u8, name: [u8; 16], }
@@ -138,9 +145,67 @@ images! {
         adjustment_code: u16,
         balances: Vec<BalanceImage>,
         fees: Vec<OwnFeesImage>,
+        futures: Vec<FuturesImage>,
     }
     /// An account's own fee rates; by fee group.
     OwnFeesImage { group: u16, taker: i64, maker: i64, }
+    /// A futures wallet; by asset.
+    FuturesImage { asset: u32, amount: i64, }
+    /// What a perpetual has beyond a spot symbol; by symbol.
+    ContractImage {
+        symbol: u32,
+        max_position: i64,
+        mark_max_age: u64,
+        mark_jump: i64,
+        funding_interval: u64,
+        funding_cap: i64,
+        liquidation_fee: i64,
+        fund_multiple: i64,
+        max_leverage: u32,
+        mark_confirmations: u16,
+        reduce_only: u8,
+        tiers: Vec<TierImage>,
+        mark: i64,
+        feed_time: u64,
+        offered: u64,
+        run_last: i64,
+        run_count: u16,
+        funding_index: u64,
+        funding_due: u64,
+    }
+    /// A tier; by cap.
+    TierImage { cap: i64, rate: i64, amount: i64, max_leverage: u32, }
+    /// An account's record in a perpetual; by account and symbol.
+    PositionImage {
+        account: u32,
+        symbol: u32,
+        mode: u8,
+        leverage: u32,
+        quantity: i64,
+        cost: i64,
+        margin: i64,
+        limit: i64,
+    }
+    /// What a position has left to do. `kind`: 1 trim, 2 margin test.
+    ChoreImage { kind: u8, account: u32, symbol: u32, }
+    /// A bucket to be tested, in the order in which they are; `isolated`: `of` is a symbol, else an asset.
+    BucketImage { account: u32, isolated: u8, of: u32, }
+    /// The bucket that is being liquidated. `step`: 1 orders, 2 choose, 3 matching, 4 stage (`a` and `b` low and high half of
+    /// the value, `c` full), 5 cover (`side`, `a` price, `b` rest, `c` symbol, candidates by account, next one last).
+    LiquidationImage {
+        account: u32,
+        isolated: u8,
+        of: u32,
+        symbol: u32,
+        step: u8,
+        side: u8,
+        a: u64,
+        b: u64,
+        c: u64,
+        candidates: Vec<u32>,
+    }
+    /// The fund's own ADL that is due; by asset.
+    FundRoundImage { asset: u32, done: Vec<u32>, }
     /// A wallet; by asset.
     BalanceImage { asset: u32, available: i64, held: i64, }
     /// A key; by id.
@@ -182,6 +247,9 @@ images! {
         display: i64,
         shown: i64,
         expire_at: u64,
+        margin_price: i64,
+        open_loss: i64,
+        by_mark: u8,
     }
     /// An entry of the dedupe ring; oldest first.
     RingImage {
@@ -200,8 +268,10 @@ images! {
         reason: u8,
     }
     /// Pending work; first first. `task`: 1 taker (`a` order), 2 cancel-all (`a` account, `b` only symbol, `c` next
-    /// symbol, `e` before, `side`), 3 session (`a` session, `e` before), 4 expire (`a` until), 5 stops (`a`
-    /// symbol), 6 uncross (`a` symbol, `b` price, `c` and `d` low and high half of the volume left), 7 close (`a` symbol).
+    /// symbol, `e` before, `side`), 3 session (`a` session, `e` before), 4 expire (`a` until), 5 loop (`a` 1
+    /// between buckets), 6 uncross (`a` symbol, `b` price, `c` and `d` low and high half of the volume left), 7 close (`a` symbol,
+    /// `b` settlement price or 0), 8 funding (`a` symbol, `b` rate, `c` from account), 9 settlement (`a` symbol, `b` price, `c` from
+    /// account).
     WorkImage {
         session: u64,
         key: u32,
@@ -274,6 +344,12 @@ impl Engine {
             ring: self.dedupe.entries().map(|(request, outcome)| self.ring_image(request, outcome)).collect(),
             work: self.work.iter().map(|work| self.work_image(work)).collect(),
             fired: self.fired.iter().map(|&slot| self.orders.get(slot).id.0).collect(),
+            contracts: self.contract_images(),
+            positions: self.position_images(),
+            chores: self.chore_images(),
+            touched: self.bucket_images(),
+            liquidation: self.liquidation_images(),
+            fund_rounds: self.fund_round_images(),
         }
     }
 
@@ -295,6 +371,11 @@ impl Engine {
                     .iter()
                     .map(|b| BalanceImage { asset: b.asset.0, available: b.available.0, held: b.held.0 })
                     .collect(),
+                futures: account
+                    .futures
+                    .iter()
+                    .map(|wallet| FuturesImage { asset: wallet.asset.0, amount: wallet.amount.0 })
+                    .collect(),
                 fees: account
                     .fees
                     .iter()
@@ -312,7 +393,15 @@ impl Engine {
             .slots()
             .map(|slot| {
                 let order = self.orders.get(slot);
-                let request = self.dedupe.request(order.known);
+                // The order of a liquidation's stage has no client.
+                let of_client = (order.known != NIL).then(|| self.dedupe.request(order.known));
+                let request = of_client.unwrap_or(Request {
+                    client_id: ClientOrderId::NONE,
+                    payload: 0,
+                    order: order.id,
+                    send_time: TimestampNs(0),
+                    account: order.account,
+                });
                 OrderImage {
                     order: order.id.0,
                     client_id: request.client_id.0,
@@ -350,6 +439,9 @@ impl Engine {
                     // Only the book knows slices.
                     shown: if order.place == Place::Book { order.shown.0 } else { 0 },
                     expire_at: order.expire_at.0,
+                    margin_price: order.margin_price.0,
+                    open_loss: order.open_loss,
+                    by_mark: u8::from(order.by_mark),
                 }
             })
             .collect();
@@ -398,7 +490,7 @@ impl Engine {
             },
             Task::Session { session, before } => WorkImage { task: 3, a: session.0, e: before.0, ..image },
             Task::Expire { until } => WorkImage { task: 4, a: until.0, ..image },
-            Task::Stops { symbol } => WorkImage { task: 5, a: u64::from(symbol.0), ..image },
+            Task::Loop { between } => WorkImage { task: 5, a: u64::from(between), ..image },
             Task::Uncross { symbol, price, left } => WorkImage {
                 task: 6,
                 a: u64::from(symbol.0),
@@ -407,7 +499,18 @@ impl Engine {
                 d: (left >> 64) as u64,
                 ..image
             },
-            Task::Close { symbol } => WorkImage { task: 7, a: u64::from(symbol.0), ..image },
+            Task::Close { symbol, settle } => {
+                let price = settle.map_or(0, |price| price.0 as u64);
+                WorkImage { task: 7, a: u64::from(symbol.0), b: price, ..image }
+            }
+            Task::Fund { symbol, rate, from } => {
+                let (a, b, c) = (u64::from(symbol.0), rate.0 as u64, u64::from(from.0));
+                WorkImage { task: 8, a, b, c, ..image }
+            }
+            Task::Settle { symbol, price, from } => {
+                let (a, b, c) = (u64::from(symbol.0), price.0 as u64, u64::from(from.0));
+                WorkImage { task: 9, a, b, c, ..image }
+            }
         }
     }
 }

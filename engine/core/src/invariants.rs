@@ -28,7 +28,10 @@ impl Engine {
                     self.check_level(symbol, side, level, &mut in_books)?;
                 }
             }
-            self.check_stops(symbol, &mut in_books)?;
+            self.check_stops(symbol, &mut in_books, false)?;
+            if symbol.contract.is_some() {
+                self.check_stops(symbol, &mut in_books, true)?;
+            }
             let best = (symbol.book.best_price(Side::Buy), symbol.book.best_price(Side::Sell));
             if let (Some(bid), Some(ask)) = best
                 && bid >= ask
@@ -45,6 +48,10 @@ impl Engine {
                 return Err(format!("order {}: resting and the book disagree", order.id));
             }
             let symbol = self.symbols.at(order.symbol);
+            if symbol.contract.is_some() {
+                self.check_known(slot)?;
+                continue;
+            }
             let (asset, expected) = match order.side {
                 // What is left of its budget, whatever that is.
                 Side::Buy if order.by_budget && order.hold.0 >= 0 => (symbol.terms.quote, Some(order.hold)),
@@ -58,12 +65,9 @@ impl Engine {
                 return Err(format!("order {}: holds {} where {expected:?} is needed", order.id, order.hold));
             }
             *held.entry((order.account, asset)).or_default() += i128::from(order.hold.0);
-            let request = self.dedupe.request(order.known);
-            match self.dedupe.find_client(order.account, request.client_id) {
-                Some(crate::dedupe::Known::Open(found)) if found == slot && request.order == order.id => {}
-                other => return Err(format!("order {}: its client id leads to {other:?}", order.id)),
-            }
+            self.check_known(slot)?;
         }
+        self.check_perpetuals()?;
         let expiring = self
             .orders
             .slots()
@@ -84,12 +88,26 @@ impl Engine {
             }
             self.check_lists(slot as u32)?;
         }
-        if self.dedupe.known() != self.orders.len() + self.dedupe.len() {
+        let of_engine = self.orders.slots().filter(|&slot| self.orders.get(slot).known == NIL).count();
+        if self.dedupe.known() != self.orders.len() - of_engine + self.dedupe.len() {
             return Err("client ids known, open orders and ring entries disagree".into());
         }
         match held.iter().find(|(_, held)| **held != 0) {
             Some((key, held)) => Err(format!("wallet {key:?} should hold {held} and does not exist")),
             None => Ok(()),
+        }
+    }
+
+    /// An order's client id leads to it.
+    fn check_known(&self, slot: u32) -> Result<(), String> {
+        let order = self.orders.get(slot);
+        if order.known == NIL {
+            return Ok(()); // the order of a liquidation's stage
+        }
+        let request = self.dedupe.request(order.known);
+        match self.dedupe.find_client(order.account, request.client_id) {
+            Some(crate::dedupe::Known::Open(found)) if found == slot && request.order == order.id => Ok(()),
+            other => Err(format!("order {}: its client id leads to {other:?}", order.id)),
         }
     }
 
@@ -121,10 +139,18 @@ impl Engine {
     }
 
     /// Stop orders wait under their trigger, by id, and none whose condition holds while its symbol trades.
-    fn check_stops(&self, symbol: &crate::symbols::Symbol, in_books: &mut BTreeSet<u32>) -> Result<(), String> {
-        let trades = symbol.status == SymbolStatus::Trading && self.work.is_empty();
+    fn check_stops(
+        &self,
+        symbol: &crate::symbols::Symbol,
+        in_books: &mut BTreeSet<u32>,
+        by_mark: bool,
+    ) -> Result<(), String> {
+        let contract = symbol.contract.as_ref();
+        let stops = contract.filter(|_| by_mark).map_or(&symbol.stops, |contract| &contract.stops);
+        // A mark may have become stale before it could be looked at.
+        let trades = symbol.status == SymbolStatus::Trading && self.work.is_empty() && !by_mark;
         for (side, direction) in [(Side::Buy, TriggerDirection::FallsTo), (Side::Sell, TriggerDirection::RisesTo)] {
-            for level in symbol.stops.levels(side) {
+            for level in stops.levels(side) {
                 let (mut last, mut slot) = (0, level.queue.head);
                 while slot != NIL {
                     let order = self.orders.get(slot);
@@ -132,6 +158,7 @@ impl Engine {
                         && order.trigger == level.price
                         && order.symbol == symbol.id
                         && order.place == Place::Waiting
+                        && order.by_mark == by_mark
                         && order.id.0 > last;
                     if !belongs || !in_books.insert(slot) {
                         return Err(format!("stop order {} does not wait where it should", order.id));
@@ -174,7 +201,7 @@ impl Engine {
 
     /// Per asset the sum over all accounts is 0 (DOMAIN §3.5).
     fn check_sums(&self) -> Result<(), String> {
-        let mut sums: BTreeMap<AssetId, i128> = BTreeMap::new();
+        let mut sums = self.futures_sums();
         for account in self.accounts.all() {
             for balance in &account.balances {
                 *sums.entry(balance.asset).or_default() += i128::from(balance.available.0) + i128::from(balance.held.0);

@@ -38,6 +38,7 @@ mod money;
 mod new_order;
 mod orders;
 mod pending;
+mod perpetual;
 mod query;
 mod restore;
 mod sessions;

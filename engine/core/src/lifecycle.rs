@@ -7,8 +7,9 @@ use crate::dedupe::Outcome;
 use crate::engine::Engine;
 use crate::new_order::hold_asset;
 use crate::orders::{NIL, Place};
+use crate::perpetual::Step;
 use ringbook_event::{Done, EventWriter, Expired, Record};
-use ringbook_wire::{EndReason, OrderState};
+use ringbook_wire::{Amount, ClientOrderId, EndReason, OrderState, order_flags};
 
 impl Engine {
     /// Puts an order at the end of its queue with a fresh slice, and into the lists that it is not in yet.
@@ -24,14 +25,24 @@ impl Engine {
         }
     }
 
+    /// [`Self::rest`] of an order that did not rest before: a reduce-only one may be too much.
+    pub(crate) fn rest_new(&mut self, slot: u32) {
+        self.rest(slot);
+        let order = self.orders.get(slot);
+        if order.flags & order_flags::REDUCE_ONLY != 0 {
+            let (account, symbol) = (order.account, order.symbol);
+            self.note_chores(account, symbol, false);
+        }
+    }
+
     /// Takes an order out of whatever it stands in, but for its lists.
     pub(crate) fn take_out(&mut self, slot: u32) {
         let order = self.orders.get(slot);
-        let (symbol, place) = (self.symbols.at_mut(order.symbol), order.place);
+        let (symbol, place, by_mark) = (self.symbols.at_mut(order.symbol), order.place, order.by_mark);
         match place {
             Place::Book => symbol.book.leave(&mut self.orders, slot),
             Place::Waiting => {
-                symbol.stops.leave(&mut self.orders, slot);
+                symbol.waiting(by_mark).leave(&mut self.orders, slot);
                 self.no_longer_waits(slot);
             }
             // Only what the running command has just taken out itself.
@@ -115,10 +126,12 @@ impl Engine {
         code: u16,
         out: &mut EventWriter<'_>,
     ) {
+        self.count_out(slot);
         let order = self.orders.get(slot);
         debug_assert!(matches!(order.place, Place::Working | Place::Fired) && order.level == NIL);
         order.assert_identity();
-        let returned = order.hold;
+        // A perpetual's order holds nothing: its reserve is a part of what its account's margin must cover.
+        let returned = if self.is_perpetual(order.symbol) { Amount::ZERO } else { order.hold };
         let (account, listed, known) = (order.account, order.listed, order.known);
         out.push(&Done {
             header: Done::header(
@@ -136,8 +149,16 @@ impl Engine {
             remaining: order.remaining,
             prevented: order.prevented,
             cut: order.cut,
-            client_id: self.dedupe.request(known).client_id,
+            client_id: if known == NIL { ClientOrderId::NONE } else { self.dedupe.request(known).client_id },
         });
+        if known == NIL {
+            // The order of a liquidation's stage.
+            let (value, full) = (i128::from(order.cost.0), order.remaining.is_zero());
+            if let Some(liquidation) = &mut self.liquidation {
+                liquidation.step = Step::Stage { value, full };
+            }
+            return self.orders.remove(slot);
+        }
         let outcome = Outcome {
             sequence: self.sequence,
             filled: order.filled,

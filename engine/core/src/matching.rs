@@ -6,9 +6,10 @@
 //! 3. A taker settles once per part; its hold afterwards is exactly `need` of what remains.
 //! 4. Before every step there is room for the step, the taker's end and all BALANCEs; else the rest is pending work.
 
-use crate::engine::{Engine, Pending};
+use crate::engine::Engine;
 use crate::money::{add, affordable, fee, need, sub};
 use crate::new_order::{crosses, hold_asset};
+use crate::orders::NIL;
 use crate::pending::{Task, Work};
 use ringbook_event::{Done, EventWriter, Expired, Prevented, Record, Refreshed, Trade};
 use ringbook_wire::{
@@ -22,11 +23,14 @@ const END_BYTES: usize = size_of::<Expired>() + size_of::<Done>() + size_of::<ri
 /// Wallets that a step and an end can touch for the first time.
 const NEW_WALLETS: usize = 6;
 
-/// Whether one more step, the end of the taker and every BALANCE fit.
-#[inline]
-pub(crate) fn has_room(out: &EventWriter<'_>, touched: usize) -> bool {
-    out.room() >= STEP_BYTES + END_BYTES + (touched + NEW_WALLETS) * size_of::<ringbook_event::Balance>()
-}
+/// What a step of perpetuals has beyond one of spot: what both sides realise, the fund's payments, a liquidation's record,
+/// further wallets, and positions.
+const PERPETUAL_BYTES: usize = 2 * size_of::<ringbook_event::Realized>()
+    + 3 * size_of::<ringbook_event::Fund>()
+    + size_of::<ringbook_event::Liquidation>()
+    + size_of::<ringbook_event::Config>()
+    + 4 * size_of::<ringbook_event::Balance>()
+    + 3 * size_of::<ringbook_event::Position>();
 
 /// What a taker's fills of one part add up to.
 #[derive(Default)]
@@ -59,20 +63,33 @@ enum Outcome {
     Spent,
     /// The events are full.
     Full,
+    /// Margin ended the taker (docs/PERPETUAL.md, "Margin test").
+    Ended,
 }
 
 impl Engine {
+    /// Whether one more step, the end of the taker and every BALANCE and POSITION fit.
+    #[inline]
+    pub(crate) fn has_room(&self, out: &EventWriter<'_>) -> bool {
+        let wallets = (self.accounts.touched_count() + NEW_WALLETS) * size_of::<ringbook_event::Balance>();
+        let mut bytes = STEP_BYTES + END_BYTES + wallets;
+        if self.symbols.has_perpetuals() {
+            let positions = self.positions.touched_count() * size_of::<ringbook_event::Position>();
+            bytes += PERPETUAL_BYTES + positions;
+        }
+        out.room() >= bytes
+    }
+
     /// Runs an order of a client in TRADING: matches it, then what it triggers. What does not fit is pending work, and
     /// HANDLED says so.
     pub(crate) fn run(&mut self, slot: u32, out: &mut EventWriter<'_>) {
         let symbol = self.orders.get(slot).symbol;
         let account = self.accounts.get(self.orders.get(slot).account).id;
         if self.execute(slot, true, out) {
-            self.run_stops(symbol, out);
+            self.fire(symbol, false);
+            self.work_loop(out);
         }
-        if self.pending() == Pending::Exclusive {
-            self.handled(self.cause.kind, account, 0, 0, true, out);
-        }
+        self.handle_rest(self.cause.kind, account, out);
     }
 
     /// Matches an order that is not in the book, then rests or ends it. `first`: not the continuation of a part. False:
@@ -83,8 +100,18 @@ impl Engine {
             self.expire(slot, EndReason::Fok, 0, out);
             return true;
         }
+        let perpetual = self.symbols.at(symbol).contract.is_some();
+        if perpetual {
+            self.matching = slot;
+        }
         let mut flow = Flow::default();
         let outcome = self.trade_loop(slot, symbol, &mut flow, out);
+        if let Outcome::Ended = outcome {
+            return true;
+        }
+        if perpetual && !matches!(outcome, Outcome::Full) {
+            self.matching = NIL;
+        }
         self.settle_taker(slot, symbol, &flow, if let Outcome::Prevented(loss) = outcome { loss } else { Qty::ZERO });
         match outcome {
             Outcome::Full => {
@@ -96,6 +123,7 @@ impl Engine {
             Outcome::Spent if self.orders.get(slot).filled.0 > 0 => self.finish(slot, OrderState::Filled, None, out),
             Outcome::Spent => self.expire(slot, EndReason::Budget, 0, out),
             Outcome::Finished => self.end_or_rest(slot, symbol, out),
+            Outcome::Ended => unreachable!("looked at above"),
         }
         let book = &self.symbols.at(symbol).book;
         if let (Some(bid), Some(ask)) = (book.best_price(Side::Buy), book.best_price(Side::Sell)) {
@@ -109,7 +137,16 @@ impl Engine {
         let (side, limit, stp, account) = (taker.side, taker.price, taker.stp, taker.account);
         let by_budget = taker.by_budget;
         let group = self.accounts.get(account).group;
+        let perpetual = self.symbols.at(symbol).contract.is_some();
         loop {
+            if perpetual && !self.chores.is_empty() {
+                if !self.do_chores(out) {
+                    return Outcome::Full;
+                }
+                if self.matching != slot {
+                    return Outcome::Ended;
+                }
+            }
             let taker = self.orders.get(slot);
             if by_budget {
                 if taker.hold == add(flow.value, flow.fee) && flow.quantity > 0 {
@@ -125,7 +162,7 @@ impl Engine {
             if !crosses(side, limit, level.price) {
                 return Outcome::Finished;
             }
-            if !has_room(out, self.accounts.touched_count()) {
+            if !self.has_room(out) {
                 return Outcome::Full;
             }
             let maker = level.queue.head;
@@ -144,7 +181,11 @@ impl Engine {
                     return Outcome::Spent;
                 }
             }
-            self.trade(slot, maker, symbol, lots, flow, out);
+            if perpetual {
+                self.trade_position(slot, maker, symbol, lots, out);
+            } else {
+                self.trade(slot, maker, symbol, lots, flow, out);
+            }
         }
     }
 
@@ -201,29 +242,12 @@ impl Engine {
         value: Amount,
         rate: i64,
     ) -> (Amount, Left) {
-        let symbol = self.symbols.at_mut(symbol_id);
-        let order = self.orders.get(slot);
-        let left = if quantity == order.remaining {
-            Left::Nothing
-        } else if quantity == order.shown {
-            Left::Hidden
-        } else {
-            Left::Shown
-        };
-        if left == Left::Shown {
-            symbol.book.reduce(&mut self.orders, slot, quantity);
-        } else {
-            symbol.book.leave(&mut self.orders, slot);
-            let order = self.orders.get_mut(slot);
-            order.remaining = Qty(order.remaining.0 - quantity.0);
-        }
+        let left = self.take_lots(slot, symbol_id, quantity);
+        let charged = self.charge_order(slot, value, quantity, rate);
+        let symbol = self.symbols.at(symbol_id);
         let base = symbol.base_units(quantity);
         let order = self.orders.get_mut(slot);
-        let (charged, carry) = fee(order.terms.model, value, quantity, rate, order.carry);
-        order.carry = carry;
-        order.filled = Qty(order.filled.0 + quantity.0);
-        order.cost = add(order.cost, value);
-        order.fee = add(order.fee, charged);
+        let carry = order.carry;
         let spent = match order.side {
             Side::Buy => add(value, charged),
             Side::Sell => base,
@@ -250,6 +274,40 @@ impl Engine {
             }
         }
         (charged, left)
+    }
+
+    /// Takes lots off a resting order; one that shows nothing more has left its queue.
+    #[inline]
+    pub(crate) fn take_lots(&mut self, slot: u32, symbol_id: SymbolId, quantity: Qty) -> Left {
+        let symbol = self.symbols.at_mut(symbol_id);
+        let order = self.orders.get(slot);
+        let left = if quantity == order.remaining {
+            Left::Nothing
+        } else if quantity == order.shown {
+            Left::Hidden
+        } else {
+            Left::Shown
+        };
+        if left == Left::Shown {
+            symbol.book.reduce(&mut self.orders, slot, quantity);
+        } else {
+            symbol.book.leave(&mut self.orders, slot);
+            let order = self.orders.get_mut(slot);
+            order.remaining = Qty(order.remaining.0 - quantity.0);
+        }
+        left
+    }
+
+    /// Books a fill in an order's own sums; its fee.
+    #[inline]
+    pub(crate) fn charge_order(&mut self, slot: u32, value: Amount, quantity: Qty, rate: i64) -> Amount {
+        let order = self.orders.get_mut(slot);
+        let (charged, carry) = fee(order.terms.model, value, quantity, rate, order.carry);
+        order.carry = carry;
+        order.filled = Qty(order.filled.0 + quantity.0);
+        order.cost = add(order.cost, value);
+        order.fee = add(order.fee, charged);
+        charged
     }
 
     /// DONE of a resting order of which nothing is left, REFRESHED of one that shows a new slice.
@@ -315,6 +373,9 @@ impl Engine {
     /// prevention took (`lost`) stays held until DONE gives it back.
     fn settle_taker(&mut self, slot: u32, symbol_id: SymbolId, flow: &Flow, lost: Qty) {
         let symbol = self.symbols.at(symbol_id);
+        if symbol.contract.is_some() {
+            return; // each match has settled both sides
+        }
         let taker = self.orders.get(slot);
         let base = symbol.base_units(Qty(flow.quantity));
         let open = Qty(taker.remaining.0 + lost.0);
@@ -359,6 +420,11 @@ impl Engine {
         stp: StpMode,
         out: &mut EventWriter<'_>,
     ) -> Option<Qty> {
+        let perpetual = self.symbols.at(symbol).contract.is_some();
+        let counted = perpetual && self.count_out(taker_slot);
+        if perpetual {
+            self.count_out(maker_slot);
+        }
         let (taker_rest, maker) = (self.orders.get(taker_slot).remaining, self.orders.get(maker_slot));
         let (maker_rest, shown) = (maker.remaining, maker.shown);
         let (taker_loss, maker_loss) = match stp {
@@ -393,6 +459,10 @@ impl Engine {
             taker_account: self.accounts.get(taker.account).id,
             maker_account: self.accounts.get(maker_account).id,
         });
+        if perpetual {
+            self.count_again(taker_slot, counted);
+            self.count_again(maker_slot, true);
+        }
         let taker_ends = match stp {
             StpMode::CancelTaker | StpMode::CancelBoth => true,
             StpMode::Decrement => self.orders.get(taker_slot).remaining.is_zero(),
@@ -401,7 +471,9 @@ impl Engine {
         if maker_ends {
             self.finish(maker_slot, OrderState::ExpiredStp, Some(EndReason::Stp), out);
         } else if maker_loss.0 > 0 {
-            self.refit_hold(maker_slot);
+            if !perpetual {
+                self.refit_hold(maker_slot);
+            }
             if refreshes {
                 self.refresh(maker_slot, out);
             }
@@ -437,7 +509,7 @@ impl Engine {
         }
         match order.time_in_force {
             TimeInForce::Ioc | TimeInForce::Fok => self.expire(slot, EndReason::Ioc, 0, out),
-            TimeInForce::Gtc | TimeInForce::Gtd => self.rest(slot),
+            TimeInForce::Gtc | TimeInForce::Gtd => self.rest_new(slot),
         }
     }
 }

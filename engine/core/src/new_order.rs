@@ -8,8 +8,8 @@ use crate::symbols::Symbol;
 use ringbook_event::{Accepted, EventWriter, Origin, Record};
 use ringbook_wire::message::{MessageType, NewOrder};
 use ringbook_wire::{
-    Amount, ClientOrderId, OrderId, OrderType, Price, Qty, RATE_ONE, RejectCode, Role, Side, StpMode, SymbolStatus,
-    TimeInForce, TriggerDirection, TriggerSource, div_ceil, div_floor, order_flags,
+    AccountId, Amount, ClientOrderId, OrderId, OrderType, Price, Qty, RATE_ONE, RejectCode, Role, Side, StpMode,
+    SymbolStatus, TimeInForce, TriggerDirection, TriggerSource, div_ceil, div_floor, order_flags,
 };
 
 /// How far a client's clock may run ahead of engine time.
@@ -17,19 +17,34 @@ const MAX_CLOCK_AHEAD_NS: u64 = 1_000_000_000;
 /// In how many parts an iceberg may show its quantity.
 const MAX_ICEBERG_PARTS: i64 = 100;
 
+/// What the checks have found out about an order that is accepted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admission {
+    pub price: Price,
+    /// Lots; of a reduce-only order those that it may close.
+    pub quantity: Qty,
+    /// Held for it on spot; its reserve on a perpetual.
+    pub hold: Amount,
+    /// Terms of a perpetual's order that begins to work.
+    pub margin_price: Price,
+    pub open_loss: i64,
+}
+
 /// A new order whose codes are known and whose combination is listed in DOMAIN §4.1.
-struct Request {
-    side: Side,
-    order_type: OrderType,
-    time_in_force: TimeInForce,
-    stp: StpMode,
-    post_only: bool,
+pub(crate) struct Request {
+    pub side: Side,
+    pub order_type: OrderType,
+    pub time_in_force: TimeInForce,
+    pub stp: StpMode,
+    pub post_only: bool,
     /// Of a stop order.
-    direction: Option<TriggerDirection>,
+    pub direction: Option<TriggerDirection>,
+    /// Waits for the mark, not for the last price.
+    pub by_mark: bool,
 }
 
 impl Request {
-    fn is_market(&self) -> bool {
+    pub fn is_market(&self) -> bool {
         matches!(self.order_type, OrderType::Market | OrderType::StopMarket)
     }
 }
@@ -42,7 +57,7 @@ impl Engine {
         let Some(request) = self.parse(m) else {
             return refuse(self, RejectCode::BadRequest, out);
         };
-        let account = match self.authorise(origin.key, m.account, &[Role::Trade]) {
+        let account = match self.authorise_order(origin.key, m.account, &[Role::Trade]) {
             Ok(account) => account,
             Err(code) => return refuse(self, code, out),
         };
@@ -63,7 +78,11 @@ impl Engine {
         if evicted.0 != 0 && m.send_time <= evicted {
             return refuse(self, RejectCode::StaleRequest, out);
         }
-        match self.validate(account, m, &request) {
+        let validated = match self.is_perpetual(m.symbol) {
+            true => self.validate_position(account, m, &request),
+            false => self.validate(account, m, &request),
+        };
+        match validated {
             Err(code) => {
                 let outcome = Outcome::refused(self.sequence, code.code());
                 let (client_id, send_time) = (m.client_id, m.send_time);
@@ -72,7 +91,7 @@ impl Engine {
                 refuse(self, code, out);
             }
             // ═══ point of no return ═══
-            Ok((price, hold)) => self.accept(origin, m, &request, account, payload, price, hold, out),
+            Ok(admission) => self.accept(origin, m, &request, account, payload, &admission, out),
         }
     }
 
@@ -88,26 +107,43 @@ impl Engine {
                 0 => None,
                 code => Some(TriggerDirection::from_code(code)?),
             },
+            by_mark: m.trigger_source == TriggerSource::Mark.code(),
         };
+        // What only one kind of symbol knows is looked at where the kind is known; 105 comes later.
+        let known = self.symbols.get(m.symbol).map(|symbol| symbol.contract.is_some());
+        let (spot, perpetual) = (known != Some(true), known != Some(false));
+        let reduces = m.flags & order_flags::REDUCE_ONLY != 0;
+        let closes = m.flags & order_flags::CLOSE_POSITION != 0;
         let stop = matches!(request.order_type, OrderType::StopLimit | OrderType::StopMarket);
         let market = request.is_market();
         let rests = matches!(request.time_in_force, TimeInForce::Gtc | TimeInForce::Gtd);
         let by_budget = m.budget.0 >= 1 && m.quantity.0 == 0;
         let by_quantity = m.quantity.0 >= 1 && m.budget.0 == 0;
+        let whole = closes && m.quantity.0 == 0 && m.budget.0 == 0;
+        let closing = closes == whole && !(closes && (reduces || !stop || !market));
         let listed = if market {
-            // A stop buy is for a budget: nobody knows what its lots will cost.
-            let lots = by_quantity && !(stop && request.side == Side::Buy);
-            let sized = lots || by_budget && request.side == Side::Buy;
+            // On spot a stop buy is for a budget: nobody knows what its lots will cost.
+            let lots = by_quantity && (perpetual || !(stop && request.side == Side::Buy));
+            let sized = lots || whole || spot && by_budget && request.side == Side::Buy;
             request.time_in_force == TimeInForce::Ioc && m.price.0 == 0 && sized && !request.post_only
         } else {
             m.price.0 >= 1 && by_quantity && (rests || !request.post_only)
         };
         let shown = m.display.0 == 0 || m.display.0 >= 1 && rests && !market;
         let until = (request.time_in_force == TimeInForce::Gtd) == (m.expire_at.0 != 0);
-        let source = u8::from(stop) * TriggerSource::Last.code();
-        let triggered = m.trigger_source == source && stop == request.direction.is_some() && stop == (m.trigger.0 >= 1);
-        let allowed_flags = order_flags::POST_ONLY | order_flags::CANCEL_ON_DISCONNECT;
+        let source = match TriggerSource::from_code(m.trigger_source) {
+            None => m.trigger_source == 0 && !stop,
+            Some(TriggerSource::Last) => stop,
+            Some(TriggerSource::Mark) => stop && perpetual,
+        };
+        let triggered = source && stop == request.direction.is_some() && stop == (m.trigger.0 >= 1);
+        let of_perpetuals = order_flags::REDUCE_ONLY | order_flags::CLOSE_POSITION;
+        let allowed_flags =
+            order_flags::POST_ONLY | order_flags::CANCEL_ON_DISCONNECT | if perpetual { of_perpetuals } else { 0 };
+        let may_trade = m.account != AccountId::INSURANCE || reduces;
         (listed
+            && closing
+            && may_trade
             && shown
             && until
             && triggered
@@ -120,7 +156,7 @@ impl Engine {
     }
 
     /// The checks behind idempotency, in ascending code order; the order's price and hold if it is accepted.
-    fn validate(&self, account: u32, m: &NewOrder, request: &Request) -> Result<(Price, Amount), RejectCode> {
+    fn validate(&self, account: u32, m: &NewOrder, request: &Request) -> Result<Admission, RejectCode> {
         if self.accounts.get(account).suspended {
             return Err(RejectCode::AccountSuspended);
         }
@@ -193,7 +229,7 @@ impl Engine {
         if request.post_only && trades && opposite.is_some_and(|best| crosses(side, price, best)) {
             return Err(RejectCode::PostOnlyCross);
         }
-        Ok((price, hold))
+        Ok(Admission { price, quantity: m.quantity, hold, margin_price: Price::ZERO, open_loss: 0 })
     }
 
     #[expect(clippy::too_many_arguments, reason = "everything that the checks have found out")]
@@ -204,20 +240,21 @@ impl Engine {
         request: &Request,
         account: u32,
         payload: u64,
-        price: Price,
-        hold: Amount,
+        admission: &Admission,
         out: &mut EventWriter<'_>,
     ) {
+        let Admission { price, quantity, hold, margin_price, open_loss } = *admission;
         let id = OrderId(self.next_order);
         self.next_order += 1;
         let symbol = self.symbols.at(m.symbol);
         let stp = resolve(request.stp, symbol);
         let asset = hold_asset(symbol, request.side);
         let matches = symbol.status == SymbolStatus::Trading;
+        let perpetual = symbol.contract.is_some();
         let order = Order {
             id,
             price,
-            remaining: m.quantity,
+            remaining: quantity,
             shown: Qty::ZERO,
             account,
             symbol: m.symbol,
@@ -238,7 +275,7 @@ impl Engine {
             filled: Qty::ZERO,
             cost: Amount::ZERO,
             fee: Amount::ZERO,
-            quantity: m.quantity,
+            quantity,
             prevented: Qty::ZERO,
             cut: Qty::ZERO,
             session: origin.session,
@@ -250,8 +287,12 @@ impl Engine {
             trigger: m.trigger,
             display: m.display,
             expire_at: m.expire_at,
+            margin_price,
+            open_loss,
+            counted: false,
+            by_mark: request.by_mark,
         };
-        if hold.0 != 0 {
+        if hold.0 != 0 && !perpetual {
             self.accounts.change(account, asset, -hold.0, hold.0);
         }
         let header = Accepted::header(request.side.code(), request.order_type.code(), m.account.0);
@@ -262,19 +303,28 @@ impl Engine {
             stp: stp.code(),
             reserved: [0; 3],
             price,
-            quantity: m.quantity,
+            quantity,
             hold,
         });
         let slot = self.orders.add(order);
         let (client_id, send_time) = (m.client_id, m.send_time);
         let asked = dedupe::Request { client_id, payload, order: id, send_time, account };
         self.orders.get_mut(slot).known = self.dedupe.open(asked, slot);
+        if perpetual {
+            self.ensure_position(account, m.symbol);
+        }
         if request.direction.is_some() {
-            self.wait(slot);
-        } else if matches {
+            return self.wait(slot);
+        }
+        if perpetual {
+            self.count_in(slot);
+        }
+        if matches {
             self.run(slot, out);
         } else {
-            self.rest(slot);
+            self.rest_new(slot);
+            self.work_loop(out);
+            self.handle_rest(MessageType::NewOrder, m.account, out);
         }
     }
 }
@@ -286,7 +336,7 @@ pub(crate) fn too_many_parts(quantity: Qty, display: Qty) -> bool {
 }
 
 /// The mode in force.
-fn resolve(stp: StpMode, symbol: &Symbol) -> StpMode {
+pub(crate) fn resolve(stp: StpMode, symbol: &Symbol) -> StpMode {
     if stp == StpMode::Default { symbol.terms.stp } else { stp }
 }
 
@@ -344,14 +394,15 @@ pub(crate) fn crosses(side: Side, limit: Price, price: Price) -> bool {
     }
 }
 
-/// PRICE_RANGE, and PRICE_BAND around the last trade (DOMAIN §1), which PRE_OPEN does not have.
+/// PRICE_RANGE, and PRICE_BAND around the last trade or the mark (DOMAIN §1), which PRE_OPEN does not have.
 pub(crate) fn check_price(symbol: &Symbol, side: Side, price: Price, band: bool) -> Result<(), RejectCode> {
     let terms = &symbol.terms;
     if price < terms.min_price || price > terms.max_price {
         return Err(RejectCode::PriceRange);
     }
-    if band && symbol.status != SymbolStatus::PreOpen && terms.band.0 != 0 && symbol.last.0 != 0 {
-        let bound = shifted(symbol.last, side, terms.band.0);
+    let reference = symbol.reference();
+    if band && symbol.status != SymbolStatus::PreOpen && terms.band.0 != 0 && reference.0 != 0 {
+        let bound = shifted(reference, side, terms.band.0);
         if !crosses(side, Price(i64::try_from(bound).unwrap_or(i64::MAX)), price) {
             return Err(RejectCode::PriceBand);
         }
@@ -388,8 +439,9 @@ pub(crate) fn protection_price(symbol: &Symbol, side: Side, opposite: Option<Pri
     };
     let terms = &symbol.terms;
     let mut price = shifted(best, side, terms.slip.0);
-    if terms.band.0 != 0 && symbol.last.0 != 0 {
-        let bound = shifted(symbol.last, side, terms.band.0);
+    let reference = symbol.reference();
+    if terms.band.0 != 0 && reference.0 != 0 {
+        let bound = shifted(reference, side, terms.band.0);
         price = match side {
             Side::Buy => price.min(bound),
             Side::Sell => price.max(bound),

@@ -9,8 +9,8 @@
 
 use crate::money::FeeTerms;
 use ringbook_wire::{
-    Amount, OrderId, OrderState, OrderType, Price, Qty, Sequence, SessionId, Side, StpMode, SymbolId, TimeInForce,
-    TimestampNs, TriggerDirection, order_flags,
+    Amount, FeeModel, OrderId, OrderState, OrderType, Price, Qty, Sequence, SessionId, Side, StpMode, SymbolId,
+    TimeInForce, TimestampNs, TriggerDirection, order_flags,
 };
 
 /// "No slot".
@@ -109,6 +109,14 @@ pub struct Order {
     pub trigger: Price,
     /// Lots shown at most; 0 shows all.
     pub display: Qty,
+    /// Margin price of a perpetual's order, frozen when it begins to work (DOMAIN §6.2); 0: it can trade with nothing.
+    pub margin_price: Price,
+    /// Ticks that a fill loses against the mark of that moment, at least 0.
+    pub open_loss: i64,
+    /// Counted in its account's position record.
+    pub counted: bool,
+    /// Waits for the mark, not for the last price.
+    pub by_mark: bool,
 }
 
 const _: () = assert!(size_of::<Order>() == 256);
@@ -116,6 +124,51 @@ const _: () = assert!(std::mem::offset_of!(Order, hold) == 64 && std::mem::offse
 const _: () = assert!(std::mem::offset_of!(Order, accepted) == 192);
 
 impl Order {
+    /// An order of the engine's own, of nothing yet: LIMIT IOC without fees, that no client knows.
+    pub fn of_engine(id: OrderId, accepted: Sequence) -> Self {
+        Self {
+            id,
+            price: Price::ZERO,
+            remaining: Qty::ZERO,
+            shown: Qty::ZERO,
+            account: NIL,
+            symbol: SymbolId(0),
+            level: NIL,
+            queue: Links::NONE,
+            side: Side::Buy,
+            stp: StpMode::None,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::Ioc,
+            flags: 0,
+            place: Place::Working,
+            listed: false,
+            by_budget: false,
+            direction: None,
+            hold: Amount::ZERO,
+            carry: 0,
+            terms: FeeTerms { model: FeeModel::Rate, taker: 0, maker: 0 },
+            filled: Qty::ZERO,
+            cost: Amount::ZERO,
+            fee: Amount::ZERO,
+            quantity: Qty::ZERO,
+            prevented: Qty::ZERO,
+            cut: Qty::ZERO,
+            of_account: Links::NONE,
+            of_session: Links::NONE,
+            session: SessionId(0),
+            expire_at: TimestampNs(0),
+            known: NIL,
+            accepted,
+            queue_sequence: 0,
+            trigger: Price::ZERO,
+            display: Qty::ZERO,
+            margin_price: Price::ZERO,
+            open_loss: 0,
+            counted: false,
+            by_mark: false,
+        }
+    }
+
     /// Whether its session's end cancels it.
     #[inline]
     pub fn is_flagged(&self) -> bool {
@@ -176,7 +229,7 @@ pub struct Orders {
 impl Orders {
     /// A slab that never holds more than `capacity` orders.
     pub fn new(capacity: usize) -> Self {
-        Self { slots: Vec::with_capacity(capacity), free: Vec::with_capacity(capacity), capacity }
+        Self { slots: Vec::with_capacity(capacity + 1), free: Vec::with_capacity(capacity + 1), capacity }
     }
 
     /// Whether another order has room.
@@ -195,6 +248,11 @@ impl Orders {
     #[inline]
     pub fn add(&mut self, order: Order) -> u32 {
         assert!(self.has_room(), "open orders are bounded at acceptance");
+        self.put(order)
+    }
+
+    #[inline]
+    fn put(&mut self, order: Order) -> u32 {
         match self.free.pop() {
             Some(slot) => {
                 self.slots[slot as usize] = order;
@@ -208,6 +266,11 @@ impl Orders {
                 (self.slots.len() - 1) as u32
             }
         }
+    }
+
+    /// Adds an order of the engine's own: one slot is kept for it.
+    pub fn add_reserved(&mut self, order: Order) -> u32 {
+        self.put(order)
     }
 
     /// Frees a slot.
@@ -304,46 +367,18 @@ impl List {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use ringbook_wire::FeeModel;
 
     /// An order with this id and expiry, and nothing else of its own.
     pub(crate) fn order(id: OrderId, expire_at: TimestampNs) -> Order {
+        let (one, price) = (Qty(1), Price(1));
         Order {
-            id,
-            price: Price(1),
-            remaining: Qty(1),
-            shown: Qty(1),
-            account: 0,
-            symbol: SymbolId(1),
-            level: NIL,
-            queue: Links::NONE,
-            side: Side::Buy,
-            stp: StpMode::None,
-            order_type: OrderType::Limit,
-            time_in_force: TimeInForce::Gtd,
-            flags: 0,
-            place: Place::Working,
-            listed: false,
-            by_budget: false,
-            direction: None,
-            hold: Amount::ZERO,
-            carry: 0,
-            terms: FeeTerms { model: FeeModel::Rate, taker: 0, maker: 0 },
-            filled: Qty::ZERO,
-            cost: Amount::ZERO,
-            fee: Amount::ZERO,
-            quantity: Qty(1),
-            prevented: Qty::ZERO,
-            cut: Qty::ZERO,
-            session: SessionId(0),
-            known: NIL,
-            accepted: Sequence(1),
-            queue_sequence: 0,
-            of_account: Links::NONE,
-            of_session: Links::NONE,
-            trigger: Price(0),
-            display: Qty::ZERO,
             expire_at,
+            price,
+            remaining: one,
+            shown: one,
+            quantity: one,
+            account: 0,
+            ..Order::of_engine(id, Sequence(1))
         }
     }
 }

@@ -4,11 +4,12 @@
 //! stops, an uncross, expiries) is first, and there is one piece of it at most; each part fits the bound of one command's
 //! events.
 
+use crate::book::StopBook;
 use crate::engine::Engine;
 use crate::orders::{NIL, Place};
 use ringbook_event::{EventWriter, Origin};
 use ringbook_wire::message::MessageType;
-use ringbook_wire::{AccountId, EndReason, OrderId, Price, Sequence, SessionId, Side, SymbolId, TimestampNs};
+use ringbook_wire::{AccountId, EndReason, OrderId, Price, Rate, Sequence, SessionId, Side, SymbolId, TimestampNs};
 
 /// Orders of long work whose memory is read together.
 const AHEAD: usize = 32;
@@ -38,12 +39,16 @@ pub enum Task {
     Session { session: SessionId, before: OrderId },
     /// Orders that were due at a time.
     Expire { until: TimestampNs },
-    /// The FIFO of fired stop orders.
-    Stops { symbol: SymbolId },
+    /// The work loop: stop orders that have fired, buckets; `between` two buckets other commands may come.
+    Loop { between: bool },
     /// Volume that is left of an uncross, and its price.
     Uncross { symbol: SymbolId, price: Price, left: i128 },
-    /// Every order of a closed symbol.
-    Close { symbol: SymbolId },
+    /// Every order of a closed symbol; then, of a perpetual, its settlement at a price.
+    Close { symbol: SymbolId, settle: Option<Price> },
+    /// Payments of a funding to the accounts from `from` on.
+    Fund { symbol: SymbolId, rate: Rate, from: AccountId },
+    /// Positions of a settled perpetual, of the accounts from `from` on.
+    Settle { symbol: SymbolId, price: Price, from: AccountId },
 }
 
 /// A task and the command behind it.
@@ -56,7 +61,10 @@ pub struct Work {
 impl Work {
     /// Whether other commands may come between its parts.
     pub fn is_interruptible(&self) -> bool {
-        matches!(self.task, Task::CancelAll { .. } | Task::Session { .. } | Task::Close { .. })
+        matches!(
+            self.task,
+            Task::CancelAll { .. } | Task::Session { .. } | Task::Close { .. } | Task::Loop { between: true }
+        )
     }
 }
 
@@ -95,16 +103,23 @@ impl Engine {
             Task::Taker { slot } => {
                 let symbol = self.orders.get(slot).symbol;
                 if self.execute(slot, false, out) {
-                    self.run_stops(symbol, out);
+                    self.fire(symbol, false);
+                    self.work_loop(out);
                 }
             }
-            Task::Stops { symbol } => self.run_stops(symbol, out),
+            Task::Loop { .. } => self.work_loop(out),
+            Task::Fund { symbol, rate, from } => self.pay(symbol, rate, from, out),
+            Task::Settle { symbol, price, from } => self.settle(symbol, price, from, out),
             Task::Uncross { symbol, price, left } => self.uncross_at(symbol, price, left, out),
             Task::CancelAll { .. } | Task::Session { .. } | Task::Expire { .. } | Task::Close { .. } => {
                 let left;
                 (count, left) = self.end_part(work.task, out);
-                if let Some(task) = left {
-                    self.work.push_front(Work { cause: work.cause, task });
+                match (left, work.task) {
+                    (Some(task), _) => self.work.push_front(Work { cause: work.cause, task }),
+                    (None, Task::Close { symbol, settle: Some(price) }) => {
+                        self.settle(symbol, price, AccountId(0), out);
+                    }
+                    _ => {}
                 }
             }
         }
@@ -132,7 +147,7 @@ impl Engine {
         let mut task = task;
         let mut count = 0;
         while let Some(slot) = self.next_to_end(&mut task) {
-            if !crate::matching::has_room(out, self.accounts.touched_count()) {
+            if !self.has_room(out) {
                 return (count, Some(task));
             }
             if (count as usize).is_multiple_of(AHEAD) {
@@ -187,16 +202,19 @@ impl Engine {
     /// The next order that a task concerns; moves the task's mark past what it skips.
     fn next_to_end(&self, task: &mut Task) -> Option<u32> {
         match task {
-            Task::Taker { .. } | Task::Stops { .. } | Task::Uncross { .. } => None,
+            Task::Taker { .. } | Task::Loop { .. } | Task::Uncross { .. } | Task::Fund { .. } | Task::Settle { .. } => {
+                None
+            }
             Task::Expire { until } => self.expiry.first().filter(|_| self.expiry.first_due() <= Some(*until)),
-            Task::Close { symbol } => {
+            Task::Close { symbol, .. } => {
                 let symbol = self.symbols.at(*symbol);
                 let in_book = |side| symbol.book.best(side).map(|level| symbol.book.level(level).queue.head);
-                let waiting = |side| symbol.stops.best(side).map(|level| symbol.stops.level(level).queue.head);
+                let first = |stops: &StopBook, side| stops.best(side).map(|level| stops.level(level).queue.head);
+                let waiting = |stops: &StopBook| first(stops, Side::Buy).or_else(|| first(stops, Side::Sell));
                 in_book(Side::Buy)
                     .or_else(|| in_book(Side::Sell))
-                    .or_else(|| waiting(Side::Buy))
-                    .or_else(|| waiting(Side::Sell))
+                    .or_else(|| waiting(&symbol.stops))
+                    .or_else(|| symbol.contract.as_ref().and_then(|contract| waiting(&contract.stops)))
             }
             Task::Session { session, before } => {
                 let slot = self.sessions.get(*session)?.head;

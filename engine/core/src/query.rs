@@ -247,6 +247,7 @@ impl Engine {
         for work in &self.work {
             if let Task::Taker { slot: taker } = work.task
                 && self.orders.get(taker).account == slot
+                && self.orders.get(taker).known != NIL
                 && !self.orders.get(taker).listed
             {
                 orders.push(self.order_view(taker));
@@ -303,7 +304,17 @@ impl Engine {
             match self.work.front().map(|work| work.task) {
                 Some(Task::Taker { slot }) => self.orders.get(slot).symbol,
                 Some(Task::CancelAll { only, .. }) => only.unwrap_or(SymbolId(0)),
-                Some(Task::Stops { symbol } | Task::Uncross { symbol, .. } | Task::Close { symbol }) => symbol,
+                Some(Task::Loop { .. }) => match (&self.liquidation, self.fired.front()) {
+                    (Some(liquidation), _) => liquidation.symbol,
+                    (None, Some(&slot)) => self.orders.get(slot).symbol,
+                    (None, None) => SymbolId(0),
+                },
+                Some(
+                    Task::Uncross { symbol, .. }
+                    | Task::Close { symbol, .. }
+                    | Task::Fund { symbol, .. }
+                    | Task::Settle { symbol, .. },
+                ) => symbol,
                 _ => SymbolId(0),
             }
         } else {

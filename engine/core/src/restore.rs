@@ -30,13 +30,13 @@ pub struct RestoreError {
     pub what: String,
 }
 
-type Checked<T> = Result<T, String>;
+pub(crate) type Checked<T> = Result<T, String>;
 
-fn known<T>(what: &str, value: Option<T>) -> Checked<T> {
+pub(crate) fn known<T>(what: &str, value: Option<T>) -> Checked<T> {
     value.ok_or_else(|| format!("{what} is not known"))
 }
 
-fn flag(what: &str, value: u8) -> Checked<bool> {
+pub(crate) fn flag(what: &str, value: u8) -> Checked<bool> {
     if value <= 1 { Ok(value == 1) } else { Err(format!("{what} is {value}, not 0 or 1")) }
 }
 
@@ -106,6 +106,7 @@ impl Engine {
         for account in &image.accounts {
             self.restore_account(account)?;
         }
+        self.restore_contracts(image)?;
         for key in &image.keys {
             if !(1..=MAX_KEY).contains(&key.key) {
                 return Err(format!("key id {}", key.key));
@@ -129,10 +130,10 @@ impl Engine {
             match place {
                 Place::Book => resting.push((order.queue_sequence, slot)),
                 Place::Waiting => {
-                    let Order { symbol, trigger, .. } = *self.orders.get(slot);
-                    let symbol = self.symbols.at_mut(symbol);
-                    symbol.stops.widen(&mut self.orders, trigger);
-                    symbol.stops.join(&mut self.orders, slot);
+                    let Order { symbol, trigger, by_mark, .. } = *self.orders.get(slot);
+                    let stops = self.symbols.at_mut(symbol).waiting(by_mark);
+                    stops.widen(&mut self.orders, trigger);
+                    stops.join(&mut self.orders, slot);
                 }
                 Place::Working | Place::Fired => self.orders.get_mut(slot).place = place,
             }
@@ -160,7 +161,8 @@ impl Engine {
             let work = self.restore_work(work)?;
             self.work.push_back(work);
         }
-        self.check_work()
+        self.check_work()?;
+        self.restore_perpetual_work(image)
     }
 
     /// What is being worked on is what pending work names, and the other way round.
@@ -176,7 +178,10 @@ impl Engine {
         }
         let mut fired: Vec<u32> = self.fired.iter().copied().collect();
         fired.sort_unstable();
-        let runs = self.work.front().is_some_and(|work| matches!(work.task, Task::Taker { .. } | Task::Stops { .. }));
+        let runs = self
+            .work
+            .front()
+            .is_some_and(|work| matches!(work.task, Task::Taker { .. } | Task::Loop { between: false }));
         if of_place(Place::Fired).ne(fired) || !self.fired.is_empty() && !runs {
             return Err("the stop orders that have fired and those in line disagree".into());
         }
@@ -268,6 +273,13 @@ impl Engine {
         if !account.balances.is_empty() || !a.balances.is_sorted_by(|a, b| a.asset < b.asset) {
             return Err(format!("balances of account {id} are not in order"));
         }
+        if !a.futures.is_sorted_by(|a, b| a.asset < b.asset) {
+            return Err(format!("futures wallets of account {id} are not in order"));
+        }
+        for wallet in &a.futures {
+            known("asset of a futures wallet", self.symbols.asset(AssetId(wallet.asset)))?;
+            self.accounts.futures_mut(slot, AssetId(wallet.asset)).amount = Amount(wallet.amount);
+        }
         for b in &a.balances {
             known("asset of a balance", self.symbols.asset(AssetId(b.asset)))?;
             self.accounts.restore_balance(slot, AssetId(b.asset), Amount(b.available), Amount(b.held));
@@ -349,6 +361,10 @@ impl Engine {
             trigger: Price(o.trigger),
             display: Qty(o.display),
             expire_at: TimestampNs(o.expire_at),
+            margin_price: Price(o.margin_price),
+            open_loss: o.open_loss,
+            counted: false,
+            by_mark: flag("by_mark", o.by_mark)?,
         };
         let request = Request {
             client_id: ClientOrderId(o.client_id),
@@ -357,8 +373,12 @@ impl Engine {
             send_time: TimestampNs(o.send_time),
             account,
         };
-        if self.is_known(&request) {
-            return Err(format!("{what} stands twice"));
+        // The order of a liquidation's stage is nobody's request.
+        if request.client_id == ClientOrderId::NONE && place == Place::Working {
+            return Ok((self.orders.add_reserved(order), place));
+        }
+        if self.is_known(&request) || request.client_id == ClientOrderId::NONE {
+            return Err(format!("{what} stands twice, or has no client id"));
         }
         let slot = self.orders.add(order);
         self.orders.get_mut(slot).known = self.dedupe.open(request, slot);
@@ -410,10 +430,10 @@ impl Engine {
         };
         let id = |value: u64| u32::try_from(value).map_err(|_| "an id of pending work".to_owned());
         let task = match w.task {
-            1 => match self.dedupe.find_order(OrderId(w.a)) {
-                Some(crate::dedupe::Known::Open(slot)) => Task::Taker { slot },
-                _ => return Err("the taker of pending work".into()),
-            },
+            1 => {
+                let taker = self.orders.slots().find(|&slot| self.orders.get(slot).id == OrderId(w.a));
+                Task::Taker { slot: known("the taker of pending work", taker)? }
+            }
             2 => Task::CancelAll {
                 account: known("account of pending work", self.accounts.find(AccountId(id(w.a)?)))?,
                 only: (w.b != 0).then_some(SymbolId(id(w.b)?)),
@@ -423,17 +443,24 @@ impl Engine {
             },
             3 => Task::Session { session: SessionId(w.a), before: OrderId(w.e) },
             4 => Task::Expire { until: TimestampNs(w.a) },
-            5..=7 => {
+            5 => Task::Loop { between: w.a == 1 },
+            6..=9 => {
                 let symbol = SymbolId(id(w.a)?);
-                known("the symbol of pending work", self.symbols.get(symbol))?;
+                let contract = &known("the symbol of pending work", self.symbols.get(symbol))?.contract;
+                let price = (1..=MAX_AMOUNT as u64).contains(&w.b).then_some(Price(w.b as i64));
+                if contract.is_none() && (w.task > 7 || w.task == 7 && w.b != 0) {
+                    return Err("pending work of a perpetual".into());
+                }
                 match w.task {
-                    5 => Task::Stops { symbol },
                     6 => Task::Uncross {
                         symbol,
                         price: Price(w.b as i64),
                         left: i128::from(w.c) | i128::from(w.d as i64) << 64,
                     },
-                    _ => Task::Close { symbol },
+                    7 if w.b == 0 => Task::Close { symbol, settle: None },
+                    7 => Task::Close { symbol, settle: Some(known("a settlement price", price)?) },
+                    8 => Task::Fund { symbol, rate: Rate(w.b as i64), from: AccountId(id(w.c)?) },
+                    _ => Task::Settle { symbol, price: known("a settlement price", price)?, from: AccountId(id(w.c)?) },
                 }
             }
             _ => return Err("a task of pending work".into()),

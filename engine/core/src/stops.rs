@@ -8,10 +8,8 @@
 //! comes between, so one FIFO serves all symbols.
 
 use crate::engine::Engine;
-use crate::matching::has_room;
 use crate::new_order::{check_price, check_size, crosses, holds, protection_price};
 use crate::orders::{NIL, Place};
-use crate::pending::{Task, Work};
 use ringbook_event::{EventWriter, Record, Triggered};
 use ringbook_wire::{
     EndReason, FeeModel, OrderType, Price, RejectCode, Side, SymbolId, SymbolStatus, TimeInForce, TriggerDirection,
@@ -21,8 +19,8 @@ use ringbook_wire::{
 impl Engine {
     /// Lets an accepted stop order wait.
     pub(crate) fn wait(&mut self, slot: u32) {
-        let symbol = self.orders.get(slot).symbol;
-        self.symbols.at_mut(symbol).stops.join(&mut self.orders, slot);
+        let (symbol, by_mark) = (self.orders.get(slot).symbol, self.orders.get(slot).by_mark);
+        self.symbols.at_mut(symbol).waiting(by_mark).join(&mut self.orders, slot);
         self.list(slot);
     }
 
@@ -34,36 +32,22 @@ impl Engine {
         open.count += 1;
     }
 
-    /// Runs what the last price triggers, and what that triggers, until nothing is left or the events are full: then the
-    /// rest is pending work in front of everything.
-    pub(crate) fn run_stops(&mut self, symbol: SymbolId, out: &mut EventWriter<'_>) {
-        loop {
-            self.fire(symbol);
-            let Some(&slot) = self.fired.front() else { return };
-            if !has_room(out, self.accounts.touched_count()) {
-                self.work.push_front(Work { cause: self.cause, task: Task::Stops { symbol } });
-                return;
-            }
-            self.fired.pop_front();
-            if !self.run_stop(slot, out) {
-                return;
-            }
-        }
-    }
-
-    /// Appends every waiting order whose condition holds to the FIFO: FALLS_TO by descending trigger, then RISES_TO
+    /// Appends every order that waits for the last price, or for the mark, and whose condition holds to the FIFO: FALLS_TO by descending trigger, then RISES_TO
     /// ascending, equal triggers by order id.
-    fn fire(&mut self, symbol_id: SymbolId) {
+    pub(crate) fn fire(&mut self, symbol_id: SymbolId, by_mark: bool) {
         let symbol = self.symbols.at(symbol_id);
-        if symbol.status != SymbolStatus::Trading {
+        if symbol.status != SymbolStatus::Trading || self.maintenance {
             return;
         }
-        let last = symbol.last;
+        if by_mark && !symbol.contract.as_ref().is_some_and(|contract| contract.is_fresh(self.time)) {
+            return;
+        }
+        let reference = symbol.trigger_reference(by_mark);
         for (side, direction) in [(Side::Buy, TriggerDirection::FallsTo), (Side::Sell, TriggerDirection::RisesTo)] {
             loop {
-                let stops = &self.symbols.at(symbol_id).stops;
+                let stops = self.symbols.at_mut(symbol_id).waiting(by_mark);
                 let Some(level) = stops.best(side).map(|level| stops.level(level)) else { break };
-                if !holds(direction, level.price, last) {
+                if !holds(direction, level.price, reference) {
                     break;
                 }
                 let slot = level.queue.head;
@@ -76,7 +60,7 @@ impl Engine {
     }
 
     /// One fired order runs: TRIGGERED, then as a new order. False: it is pending.
-    fn run_stop(&mut self, slot: u32, out: &mut EventWriter<'_>) -> bool {
+    pub(crate) fn run_stop(&mut self, slot: u32, out: &mut EventWriter<'_>) -> bool {
         let symbol = self.symbols.at(self.orders.get(slot).symbol);
         let order = self.orders.get(slot);
         let market = order.is_market();
@@ -92,12 +76,23 @@ impl Engine {
             reserved: 0,
             price,
         });
-        let checked = self.check_triggered(slot, price);
+        let (symbol_id, before) = (self.orders.get(slot).symbol, self.orders.get(slot).remaining);
+        let checked = match self.is_perpetual(symbol_id) {
+            true => self.check_triggered_position(slot, price),
+            false => self.check_triggered(slot, price),
+        };
         let order = self.orders.get_mut(slot);
         order.place = Place::Working;
         order.price = price;
         match checked {
-            Ok(()) => self.execute(slot, true, out),
+            Ok(()) => {
+                self.begin_work(slot, before, out);
+                let finished = self.execute(slot, true, out);
+                if finished {
+                    self.fire(symbol_id, false);
+                }
+                finished
+            }
             Err(code) => {
                 self.expire(slot, EndReason::TriggerFailed, code.code(), out);
                 true

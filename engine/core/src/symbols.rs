@@ -5,6 +5,7 @@
 
 use crate::book::{LimitBook, StopBook};
 use crate::money::FeeTerms;
+use crate::perpetual::Contract;
 use ringbook_wire::message::{SetSymbol, name_of};
 use ringbook_wire::{
     Amount, AssetId, FeeModel, MAX_AMOUNT, Price, Qty, RATE_ONE, Rate, StpMode, SymbolId, SymbolKind, SymbolStatus,
@@ -62,11 +63,34 @@ pub struct Symbol {
     /// Price of the last trade; 0 before the first.
     pub last: Price,
     pub book: LimitBook,
-    /// Orders that wait for their trigger.
+    /// Orders that wait for their trigger, the last price.
     pub stops: StopBook,
+    /// What a perpetual has beyond a spot symbol.
+    pub contract: Option<Box<Contract>>,
 }
 
 impl Symbol {
+    /// What the band, market protection and auctions refer to: the mark of a perpetual, else the last trade; 0 for none.
+    #[inline]
+    pub fn reference(&self) -> Price {
+        self.contract.as_ref().map_or(self.last, |contract| contract.mark)
+    }
+
+    /// Orders that wait for the mark, or for the last price.
+    #[inline]
+    pub fn waiting(&mut self, by_mark: bool) -> &mut StopBook {
+        match &mut self.contract {
+            Some(contract) if by_mark => &mut contract.stops,
+            _ => &mut self.stops,
+        }
+    }
+
+    /// What a trigger looks at.
+    #[inline]
+    pub fn trigger_reference(&self, by_mark: bool) -> Price {
+        if by_mark { self.reference() } else { self.last }
+    }
+
     /// `N(p, q)` of values inside the symbol's limits.
     #[inline]
     pub fn value(&self, price: Price, quantity: Qty) -> Amount {
@@ -85,6 +109,7 @@ impl Symbol {
 pub struct Symbols {
     assets: Vec<Option<Asset>>,
     symbols: Vec<Option<Symbol>>,
+    perpetuals: bool,
 }
 
 fn set<T>(list: &mut Vec<Option<T>>, id: u32, value: T) {
@@ -120,6 +145,12 @@ impl Symbols {
         self.symbols[id.0 as usize].as_mut().expect("the symbol was looked up")
     }
 
+    /// Whether there is a perpetual.
+    #[inline]
+    pub fn has_perpetuals(&self) -> bool {
+        self.perpetuals
+    }
+
     /// All assets by rising id.
     pub fn assets(&self) -> impl Iterator<Item = (AssetId, &Asset)> {
         self.assets.iter().enumerate().filter_map(|(id, asset)| Some((AssetId(id as u32), asset.as_ref()?)))
@@ -137,8 +168,9 @@ impl Symbols {
 
     /// Adds a symbol that was checked.
     pub fn add(&mut self, id: SymbolId, terms: Terms, status: SymbolStatus, last: Price) {
+        self.perpetuals |= terms.kind == SymbolKind::Perpetual;
         let (book, stops) = (LimitBook::new(terms.max_price), StopBook::new(terms.max_price));
-        set(&mut self.symbols, id.0, Symbol { id, terms, status, last, book, stops });
+        set(&mut self.symbols, id.0, Symbol { id, terms, status, last, book, stops, contract: None });
     }
 
     /// The terms in a message, if they are consistent in themselves and with the assets; `None` is BAD_CONFIG.
@@ -184,7 +216,6 @@ impl Symbols {
         };
         ((1..=MAX_ID).contains(&m.symbol.0)
             && name_of(&m.name).is_some()
-            && terms.kind == SymbolKind::Spot
             && self.asset(m.base).is_some()
             && self.asset(m.quote).is_some()
             && m.base != m.quote

@@ -652,8 +652,7 @@ impl SetPerpetual {
     }
 }
 
-const _: () =
-    assert!(core::mem::offset_of!(SetPerpetual, max_position) == core::mem::offset_of!(SetSymbol, reserved2));
+const _: () = assert!(core::mem::offset_of!(SetPerpetual, max_position) == core::mem::offset_of!(SetSymbol, reserved2));
 
 /// What a LOGON's signature begins with.
 pub const LOGON_CONTEXT: &[u8; 16] = b"RINGBOOK-LOGON-1";
