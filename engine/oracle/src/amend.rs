@@ -12,7 +12,7 @@ use ringbook_event::{Amended, Origin, Record, Replayed};
 use ringbook_wire::message::{self, MessageType};
 use ringbook_wire::{
     AccountId, Amount, ClientOrderId, FeeModel, OrderId, OrderType, Price, Qty, RejectCode, Role, SymbolId,
-    SymbolStatus,
+    SymbolStatus, TriggerSource,
 };
 
 /// What an AMEND makes of an order.
@@ -21,6 +21,10 @@ struct Change {
     price: i128,
     /// New total: `orig − cut`.
     total: i128,
+    /// New remainder: what the total leaves, or less where the order only reduces.
+    remaining: i128,
+    /// Margin price and loss per lot of a perpetual's order that queues anew.
+    terms: Option<(i128, i128)>,
     /// Of an untriggered order.
     trigger: Option<Trigger>,
     /// Leaves its queue.
@@ -66,8 +70,7 @@ impl Oracle {
         if unnamed || m.reserved != 0 || m.price.0 < 0 || m.quantity.0 < 0 || m.trigger.0 < 0 {
             return Err(RejectCode::BadRequest);
         }
-        self.authorise(origin, Some(m.account.0), &[Role::Trade])?;
-        self.require_customer(m.account)?;
+        self.authorise_orders(origin, m.account, &[Role::Trade])?;
         let named = self.find_order(m.account, m.order, m.client_id, MessageType::Amend);
         if let Named::Over(replayed) = named {
             self.events.push(replayed.into());
@@ -89,7 +92,7 @@ impl Oracle {
         let has_no_limit = order.order_type == OrderType::StopMarket;
         let misses = (order.trigger.is_none() && m.trigger.0 != 0)
             || (has_no_limit && m.price.0 != 0)
-            || (order.by_budget && m.quantity.0 != 0);
+            || ((order.by_budget || order.close_position) && m.quantity.0 != 0);
         if misses {
             return Err(RejectCode::BadRequest);
         }
@@ -102,7 +105,7 @@ impl Oracle {
             price => Trigger { price: i128::from(price), ..trigger },
         });
         let anew = order.trigger.is_none() && (price != order.price || total > total_before);
-        let remaining = total - order.filled - order.prevented;
+        let wanted = total - order.filled - order.prevented;
 
         let open = match symbol.status {
             SymbolStatus::Trading => true,
@@ -125,36 +128,49 @@ impl Oracle {
         }
         if order.by_budget {
             check_value(symbol, order.hold)?;
-        } else {
+        } else if !order.close_position {
             check_quantity(symbol, order.order_type, total)?;
             if order.orig + (total - total_before).max(0) > BOUND {
                 return Err(RejectCode::QtyRange);
             }
             check_total_fee(symbol, order, total)?;
-            if let Some(price) = reference(symbol, order.order_type, price, trigger) {
+            if let Some(price) = reference(symbol, order.order_type, price, trigger)
+                && !order.reduce_only
+            {
                 check_value(symbol, value(symbol, price, total))?;
             }
         }
         check_parts(total, order.display)?;
-        if trigger != order.trigger && trigger.is_some_and(|trigger| trigger.holds(symbol.last)) {
+        if trigger != order.trigger && trigger.is_some_and(|trigger| symbol.triggers(trigger)) {
             return Err(RejectCode::TriggerImmediate);
         }
-        let more = if order.by_budget { 0 } else { need_of(symbol, order, price, remaining) - order.hold };
-        if more > 0 && more > self.available(order.account, order.hold_asset(symbol)) {
-            return Err(RejectCode::InsufficientBalance);
+        let (mut remaining, mut terms) = (wanted, None);
+        if symbol.perpetual.is_some() {
+            if anew {
+                let admitted = self.check_amended(order, price, wanted)?;
+                remaining = admitted.quantity;
+                terms = Some((admitted.margin_price, admitted.loss_per_lot));
+            } else if trigger.is_some() && symbol.watched(TriggerSource::Mark).is_none() {
+                return Err(RejectCode::NoMark);
+            }
+        } else {
+            let more = if order.by_budget { 0 } else { need_of(symbol, order, price, wanted) - order.hold };
+            if more > 0 && more > self.available(order.account, order.hold_asset(symbol)) {
+                return Err(RejectCode::InsufficientBalance);
+            }
         }
         let best = self.first_in_line(order.symbol, order.side.opposite()).map(|best| best.price);
         let trades = symbol.status == SymbolStatus::Trading;
         if anew && trades && order.post_only && best.is_some_and(|best| within(order.side, best, price)) {
             return Err(RejectCode::PostOnlyCross);
         }
-        if remaining <= 0 && !order.by_budget {
+        if wanted <= 0 && !order.by_budget && !order.close_position {
             return Err(RejectCode::AmendQty);
         }
         if price == order.price && total == total_before && trigger == order.trigger {
             return Err(RejectCode::AmendNothing);
         }
-        Ok(Change { order: order.id, price, total, trigger, anew })
+        Ok(Change { order: order.id, price, total, remaining, terms, trigger, anew })
     }
 
     fn apply_amend(&mut self, change: &Change) {
@@ -167,7 +183,11 @@ impl Oracle {
         }
         order.price = change.price;
         order.trigger = change.trigger;
-        order.remaining = change.total - order.filled - order.prevented;
+        order.cut += change.total - order.filled - order.prevented - change.remaining;
+        order.remaining = change.remaining;
+        if let Some((margin_price, loss_per_lot)) = change.terms {
+            (order.margin_price, order.loss_per_lot) = (margin_price, loss_per_lot);
+        }
         order.shown = order.shown.min(order.remaining);
         if change.anew {
             order.queue = None;
@@ -177,29 +197,31 @@ impl Oracle {
         if !by_budget {
             self.hold_what_is_needed(change.order);
         }
-        self.push_amended(change);
+        let by_user = 1;
+        self.push_amended(change.order, by_user, !change.anew);
         if !change.anew {
             return;
         }
         if self.symbols[&symbol].status == SymbolStatus::PreOpen {
-            self.join_queue(change.order);
+            self.come_to_rest(change.order);
         } else {
             self.execute(change.order);
-            self.run_stops(symbol);
+            self.append_triggered(symbol, TriggerSource::Last);
         }
     }
 
-    fn push_amended(&mut self, change: &Change) {
-        let by_user = 1;
-        let order = &self.orders[&change.order];
+    /// AMENDED: 1 by the user, 2 by a trim.
+    pub(crate) fn push_amended(&mut self, id: u64, reason: u8, keeps_place: bool) {
+        let order = &self.orders[&id];
+        let hold = self.shown_hold(order);
         self.events.push(
             Amended {
-                header: Amended::header(by_user, u8::from(!change.anew), order.account),
+                header: Amended::header(reason, u8::from(keeps_place), order.account),
                 order: OrderId(order.id),
                 price: Price(narrow(order.price)),
                 quantity: Qty(narrow(order.orig)),
                 remaining: Qty(narrow(order.remaining)),
-                hold: Amount(narrow(order.hold)),
+                hold: Amount(narrow(hold)),
                 symbol: SymbolId(order.symbol),
                 reserved: 0,
                 cut: Qty(narrow(order.cut)),

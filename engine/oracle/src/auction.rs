@@ -28,9 +28,10 @@ impl Oracle {
             let (taker, maker) = (buy.id, sell.id);
             let rates = (buy.taker, sell.taker);
             volume -= quantity;
-            self.trade(Match { taker, maker, price, quantity, role: 2 }, rates);
+            let parties = self.trade(Match { taker, maker, price, quantity, role: 2 }, rates);
             self.end_or_refresh(taker);
             self.end_or_refresh(maker);
+            self.test_parties(symbol, &parties);
         }
     }
 
@@ -60,8 +61,9 @@ impl Oracle {
         } else if left.iter().all(|candidate| candidate.surplus < 0) {
             low
         } else {
-            match self.symbols[&symbol].last {
-                Some(last) => last.clamp(low, high),
+            let symbol = &self.symbols[&symbol];
+            match symbol.last.or(symbol.reference()) {
+                Some(reference) => reference.clamp(low, high),
                 None => (low + high) / 2,
             }
         };

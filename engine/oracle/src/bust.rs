@@ -18,7 +18,8 @@ impl Oracle {
         let (price, quantity) = (i128::from(m.price.0), i128::from(m.quantity.0));
         let (buyer_fee, seller_fee) = (i128::from(m.buyer_fee.0), i128::from(m.seller_fee.0));
         let is_customer = |id: AccountId| id >= AccountId::FIRST_CUSTOMER && self.accounts.contains_key(&id.0);
-        let made = 1 <= m.trade.0 && m.trade.0 <= self.last_trade && !self.busted.contains(&m.trade.0);
+        let is_spot = symbol.perpetual.is_none();
+        let made = is_spot && 1 <= m.trade.0 && m.trade.0 <= self.last_trade && !self.busted.contains(&m.trade.0);
         if !made || !is_customer(m.buyer) || !is_customer(m.seller) || price < 1 || quantity < 1 {
             return Err(RejectCode::BadTrade);
         }

@@ -20,8 +20,7 @@ impl Oracle {
         if unnamed || m.reserved != 0 {
             return Err(RejectCode::BadRequest);
         }
-        self.authorise(origin, Some(m.account.0), &[Role::Trade, Role::Admin])?;
-        self.require_customer(m.account)?;
+        self.authorise_orders(origin, m.account, &[Role::Trade, Role::Admin])?;
         match self.find_order(m.account, m.order, m.client_id, MessageType::Cancel) {
             Named::Over(replayed) => self.events.push(replayed.into()),
             Named::Unknown => return Err(RejectCode::UnknownOrder),
@@ -40,8 +39,7 @@ impl Oracle {
         if m.reserved != [0; 7] {
             return Err(RejectCode::BadRequest);
         }
-        self.authorise(origin, Some(m.account.0), &[Role::Trade, Role::Admin])?;
-        self.require_customer(m.account)?;
+        self.authorise_orders(origin, m.account, &[Role::Trade, Role::Admin])?;
         if m.symbol.0 != 0 && !self.symbols.contains_key(&m.symbol.0) {
             return Err(RejectCode::UnknownSymbol);
         }
@@ -94,7 +92,9 @@ impl Oracle {
     pub(crate) fn quarantine(&mut self, m: &message::Quarantine) {
         match MessageType::from_code(m.kind) {
             Some(MessageType::NewOrder) => self.quarantine_order(m),
-            Some(MessageType::Deposit | MessageType::Withdraw) => self.quarantine_money(m),
+            Some(MessageType::Deposit | MessageType::Withdraw | MessageType::Transfer | MessageType::AdjustMargin) => {
+                self.quarantine_money(m)
+            }
             _ => {}
         }
         if m.halt == 1 && self.symbols.get(&m.symbol.0).is_some_and(|symbol| symbol.status != SymbolStatus::Closed) {

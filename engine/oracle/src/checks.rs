@@ -26,6 +26,23 @@ pub struct Request {
     pub expire_at: u64,
     pub post_only: bool,
     pub cancel_on_disconnect: bool,
+    pub reduce_only: bool,
+    pub close_position: bool,
+}
+
+/// What the checks found out about an order.
+#[derive(Clone, Copy)]
+pub struct Admitted {
+    /// Limit or protection price; of STOP_MARKET 0.
+    pub price: i128,
+    /// Lots, cut to the position if it only reduces.
+    pub quantity: i128,
+    /// On spot; perpetual orders hold nothing.
+    pub hold: i128,
+    /// See [`Order::margin_price`].
+    pub margin_price: i128,
+    /// See [`Order::loss_per_lot`].
+    pub loss_per_lot: i128,
 }
 
 impl Request {
@@ -46,7 +63,14 @@ impl Request {
             expire_at: order.expire_at,
             post_only: order.post_only,
             cancel_on_disconnect: order.cancel_on_disconnect,
+            reduce_only: order.reduce_only,
+            close_position: order.close_position,
         }
+    }
+
+    /// Whether it may only close: a close-position order, too.
+    pub fn only_closes(&self) -> bool {
+        self.reduce_only || self.close_position
     }
 
     /// A LIMIT order that may rest.
@@ -56,9 +80,10 @@ impl Request {
 }
 
 impl Oracle {
-    /// 103 to 400 at entry. Yields the order's price and its hold.
-    pub(crate) fn check_new_order(&self, request: &Request) -> Result<(i128, i128), RejectCode> {
-        if self.accounts[&request.account].suspended {
+    /// 103 to 400 at entry.
+    pub(crate) fn check_new_order(&self, request: &Request) -> Result<Admitted, RejectCode> {
+        let may_reduce = request.reduce_only && request.trigger.is_none();
+        if self.accounts[&request.account].suspended && !may_reduce {
             return Err(RejectCode::AccountSuspended);
         }
         let symbol = self.symbols.get(&request.symbol).ok_or(RejectCode::UnknownSymbol)?;
@@ -68,7 +93,7 @@ impl Oracle {
         if request.time_in_force == TimeInForce::Gtd && request.expire_at <= self.now {
             return Err(RejectCode::BadExpiry);
         }
-        if request.trigger.is_some_and(|trigger| trigger.holds(symbol.last)) {
+        if request.trigger.is_some_and(|trigger| symbol.triggers(trigger)) {
             return Err(RejectCode::TriggerImmediate);
         }
         if self.orders.len() >= self.max_orders as usize {
@@ -82,7 +107,15 @@ impl Oracle {
         }
         self.check_open_orders(request, symbol, None)?;
         let price = self.price_of(request);
-        let hold = hold_at_acceptance(symbol, request, price, self.rates_of(request.account, symbol));
+        let rates = self.rates_of(request.account, symbol);
+        if symbol.perpetual.is_some() {
+            let admitted = self.check_margin(request, price, rates, None)?;
+            if request.trigger.is_none() {
+                self.check_post_only(request)?;
+            }
+            return Ok(admitted);
+        }
+        let hold = hold_at_acceptance(symbol, request, price, rates);
         let asset = if request.side == Side::Buy { symbol.quote } else { symbol.base };
         if hold > self.available(request.account, asset) {
             return Err(RejectCode::InsufficientBalance);
@@ -90,11 +123,11 @@ impl Oracle {
         if request.trigger.is_none() {
             self.check_post_only(request)?;
         }
-        Ok((price, hold))
+        Ok(Admitted { price, quantity: request.quantity, hold, margin_price: 0, loss_per_lot: 0 })
     }
 
-    /// What is checked of a stop order when it runs: 103, 106, 200 to 206, 210, 400.
-    pub(crate) fn check_triggered(&self, request: &Request, id: u64) -> Result<(), RejectCode> {
+    /// What is checked of a stop order when it runs: 103, 106, 200 to 206, 210, of a perpetual 212 and 301 to 305, 400.
+    pub(crate) fn check_triggered(&self, request: &Request, id: u64) -> Result<Admitted, RejectCode> {
         if self.accounts[&request.account].suspended {
             return Err(RejectCode::AccountSuspended);
         }
@@ -102,13 +135,21 @@ impl Oracle {
         check_status(symbol, request)?;
         // 200: a fee per lot was copied at acceptance, and the lowest price must still pay for it.
         let market = request.order_type == OrderType::Market;
-        let rate = self.orders[&id].taker.abs();
+        let order = &self.orders[&id];
+        let rate = order.taker.abs();
         if market && symbol.fee_model == FeeModel::PerLot && rate >= value(symbol, symbol.min_price, 1) {
             return Err(RejectCode::PriceRange);
         }
         check_terms(symbol, request)?;
         self.check_open_orders(request, symbol, Some(id))?;
-        self.check_post_only(request)
+        let price = self.price_of(request);
+        let admitted = if symbol.perpetual.is_some() {
+            self.check_margin(request, price, (order.taker, order.maker), Some(order))?
+        } else {
+            Admitted { price, quantity: order.remaining, hold: order.hold, margin_price: 0, loss_per_lot: 0 }
+        };
+        self.check_post_only(request)?;
+        Ok(admitted)
     }
 
     /// 107.
@@ -170,9 +211,11 @@ fn check_terms(symbol: &Symbol, request: &Request) -> Result<(), RejectCode> {
     }
     if request.budget != 0 {
         check_value(symbol, request.budget)?;
-    } else {
+    } else if !request.close_position {
         check_quantity(symbol, request.order_type, request.quantity)?;
-        if let Some(price) = reference(symbol, request.order_type, request.price, request.trigger) {
+        if let Some(price) = reference(symbol, request.order_type, request.price, request.trigger)
+            && !request.reduce_only
+        {
             check_value(symbol, value(symbol, price, request.quantity))?;
         }
     }
@@ -209,7 +252,7 @@ fn hold_at_acceptance(symbol: &Symbol, request: &Request, price: i128, (taker, m
 pub fn reference(symbol: &Symbol, order_type: OrderType, limit: i128, trigger: Option<Trigger>) -> Option<i128> {
     match order_type {
         OrderType::Limit | OrderType::StopLimit => Some(limit),
-        OrderType::Market => symbol.last,
+        OrderType::Market => symbol.reference(),
         OrderType::StopMarket => trigger.map(|trigger| trigger.price),
     }
 }

@@ -20,7 +20,7 @@ pub fn require_zero(reserved_are_zero: bool) -> Result<(), RejectCode> {
 }
 
 /// Whether a product of positive numbers is at most 2^62.
-fn product_in_bounds(factors: &[i128]) -> bool {
+pub fn product_in_bounds(factors: &[i128]) -> bool {
     let product = factors.iter().try_fold(1_i128, |product, &factor| product.checked_mul(factor));
     product.is_some_and(|product| product <= BOUND)
 }
@@ -45,27 +45,24 @@ impl Oracle {
         self.authorise(origin, None, &[Role::Admin])?;
         let id = m.symbol.0;
         let known = self.symbols.get(&id);
-        let symbol = self.consistent_symbol(m, known)?;
-        require(self.symbols.iter().all(|(&other, symbol)| other == id || symbol.name != m.name))?;
-        if let Some(known) = known {
-            let same = known.name == symbol.name
-                && known.base == symbol.base
-                && known.quote == symbol.quote
-                && known.base_lot == symbol.base_lot
-                && known.quote_per_tick_lot == symbol.quote_per_tick_lot
-                && known.fee_model == symbol.fee_model;
-            require(same)?;
-        }
+        require(known.is_none_or(|known| known.perpetual.is_none()))?;
+        let symbol = self.consistent_symbol(m, known, SymbolKind::Spot)?;
         self.symbols.insert(id, symbol);
         self.push_config(MessageType::SetSymbol, id);
         Ok(())
     }
 
-    /// The symbol of a SET_SYMBOL, or 603. Status and last price of a known one stay.
-    fn consistent_symbol(&self, m: &message::SetSymbol, known: Option<&Symbol>) -> Result<Symbol, RejectCode> {
+    /// The symbol of a SET_SYMBOL, or of the same part of a SET_PERPETUAL, or 603. Status and last price of a known one
+    /// stay.
+    pub(crate) fn consistent_symbol(
+        &self,
+        m: &message::SetSymbol,
+        known: Option<&Symbol>,
+        kind: SymbolKind,
+    ) -> Result<Symbol, RejectCode> {
         let bad = RejectCode::BadConfig;
         require(m.symbol.0 != 0 && name_of(&m.name).is_some())?;
-        require(SymbolKind::from_code(m.kind) == Some(SymbolKind::Spot))?;
+        require(SymbolKind::from_code(m.kind) == Some(kind))?;
         require(self.assets.contains_key(&m.base.0) && self.assets.contains_key(&m.quote.0) && m.base != m.quote)?;
         let stp = StpMode::from_code(m.stp).filter(|&stp| stp != StpMode::Default).ok_or(bad)?;
         let status = match known {
@@ -96,9 +93,20 @@ impl Oracle {
             stp,
             status,
             last: known.and_then(|known| known.last),
+            perpetual: None,
         };
         check_limits(&symbol)?;
         check_rates(&symbol)?;
+        require(self.symbols.iter().all(|(&other, symbol)| other == m.symbol.0 || symbol.name != m.name))?;
+        if let Some(known) = known {
+            let same = known.name == symbol.name
+                && known.base == symbol.base
+                && known.quote == symbol.quote
+                && known.base_lot == symbol.base_lot
+                && known.quote_per_tick_lot == symbol.quote_per_tick_lot
+                && known.fee_model == symbol.fee_model;
+            require(same)?;
+        }
         Ok(symbol)
     }
 

@@ -30,9 +30,18 @@ impl Oracle {
             let levels_remain = self.first_in_line(order.symbol, order.side.opposite()).is_some();
             self.expire(id, if levels_remain { EndReason::Protection } else { EndReason::NoLiquidity });
         } else if matches!(order.time_in_force, TimeInForce::Gtc | TimeInForce::Gtd) {
-            self.join_queue(id);
+            self.come_to_rest(id);
         } else {
             self.expire(id, EndReason::Ioc);
+        }
+    }
+
+    /// Puts an order into its queue; if it only reduces, the account's orders of that kind are trimmed (DOMAIN §4.1).
+    pub(crate) fn come_to_rest(&mut self, id: u64) {
+        self.join_queue(id);
+        let order = &self.orders[&id];
+        if order.reduce_only {
+            self.trim(order.account, order.symbol);
         }
     }
 

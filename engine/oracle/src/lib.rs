@@ -3,8 +3,9 @@
 //! [`Oracle`] is the rule book read aloud: plain maps, full scans, `i128`. Beside it lie what a comparison needs: an
 //! [`Exchange`] trait, the worked [`examples`], a [`generate`]d stream of nasty commands and one-line [`text`].
 //!
-//! Scope: spot; limit, market, budget, stop and iceberg orders, GTD, cancel, amend, cancel-all, session-down, auctions,
-//! money commands, configuration, quarantine.
+//! Scope: spot and linear perpetuals; limit, market, budget, stop and iceberg orders, GTD, cancel, amend, cancel-all, session-down, auctions,
+//! money commands, configuration, quarantine; positions, margin, marks, liquidation, the fund, auto-deleveraging, funding,
+//! settlement.
 //!
 //! Invariants:
 //! 1. Nothing here is shared with the engine but the messages and the event records.
@@ -30,6 +31,7 @@ mod matching;
 mod money;
 mod new_order;
 mod oracle;
+mod perpetual;
 pub mod scenario;
 mod state;
 mod status;

@@ -5,6 +5,7 @@
 
 use crate::Oracle;
 use crate::money::{affordable, fee_and_carry, narrow, need_of, value, within};
+use crate::perpetual::Party;
 use crate::state::{Order, Symbol};
 use ringbook_event::{Done, Expired, Prevented, Record, Refreshed, Trade};
 use ringbook_wire::{
@@ -53,21 +54,29 @@ impl Oracle {
                 break;
             }
             let rates = (taker.taker, self.orders[&maker].maker);
-            self.trade(Match { taker: taker_id, maker, price, quantity, role: 1 }, rates);
+            let symbol = taker.symbol;
+            let parties = self.trade(Match { taker: taker_id, maker, price, quantity, role: 1 }, rates);
             self.end_or_refresh(maker);
+            self.test_parties(symbol, &parties);
         }
     }
 
-    /// One match: settles maker, then taker, at the rates of (taker, maker); TRADE.
-    pub(crate) fn trade(&mut self, m: Match, rates: (i128, i128)) {
+    /// One match: settles maker, then taker, at the rates of (taker, maker); TRADE, and of a perpetual what the
+    /// positions realise. Yields the parties of a perpetual's match.
+    pub(crate) fn trade(&mut self, m: Match, rates: (i128, i128)) -> Vec<Party> {
         assert!(m.quantity > 0, "a match is of at least one lot");
         let symbol_id = self.orders[&m.taker].symbol;
         let maker_fee = self.settle(m.maker, m.price, m.quantity, rates.1);
         let taker_fee = self.settle(m.taker, m.price, m.quantity, rates.0);
         let symbol = self.symbols.get_mut(&symbol_id).expect("an order's symbol exists");
         symbol.last = Some(m.price);
-        let quote = symbol.quote;
-        self.wallet(AccountId::FEES.0, quote).available += maker_fee + taker_fee;
+        let (quote, is_perpetual) = (symbol.quote, symbol.perpetual.is_some());
+        let fills = if is_perpetual {
+            self.fill_parties(&m, maker_fee, taker_fee)
+        } else {
+            self.wallet(AccountId::FEES.0, quote).available += maker_fee + taker_fee;
+            Vec::new()
+        };
 
         self.last_trade += 1;
         let (taker, maker) = (&self.orders[&m.taker], &self.orders[&m.maker]);
@@ -92,6 +101,8 @@ impl Oracle {
             }
             .into(),
         );
+        self.push_fills(symbol_id, &fills);
+        fills
     }
 
     /// After a fill of a resting order: DONE if nothing of it is left, a new slice if only hidden lots are.
@@ -123,7 +134,7 @@ impl Oracle {
         );
     }
 
-    /// One side of a fill (DOMAIN §3.3, §3.4). Returns its fee.
+    /// One side of a fill: the order and, on spot, its money (DOMAIN §3.3, §3.4). Returns its fee.
     fn settle(&mut self, id: u64, price: i128, quantity: i128, rate: i128) -> i128 {
         let order = self.orders[&id].clone();
         let symbol = self.symbols[&order.symbol].clone();
@@ -137,15 +148,20 @@ impl Oracle {
             carry,
             ..order.clone()
         };
+        if order.queue.is_some() {
+            after.shown -= quantity;
+        }
+        if symbol.perpetual.is_some() {
+            after.remaining -= quantity;
+            self.orders.insert(id, after);
+            return fee;
+        }
         if order.by_budget {
             after.orig += quantity;
             after.hold = order.hold - value - fee;
         } else {
             after.remaining -= quantity;
             after.hold = need_of(&symbol, &after, order.price, after.remaining);
-        }
-        if order.queue.is_some() {
-            after.shown -= quantity;
         }
         match order.side {
             Side::Buy => {
@@ -221,10 +237,14 @@ impl Oracle {
         }
     }
 
-    /// Brings the hold to `need` of the order's price and remainder, from or to available (DOMAIN §3.4, §4.1).
+    /// Brings the hold to `need` of the order's price and remainder, from or to available (DOMAIN §3.4, §4.1). Nothing on
+    /// a perpetual.
     pub(crate) fn hold_what_is_needed(&mut self, id: u64) {
         let order = self.orders[&id].clone();
         let symbol: Symbol = self.symbols[&order.symbol].clone();
+        if symbol.perpetual.is_some() {
+            return;
+        }
         let hold = need_of(&symbol, &order, order.price, order.remaining);
         let more = hold - order.hold;
         let wallet = self.wallet(order.account, order.hold_asset(&symbol));
@@ -271,10 +291,13 @@ impl Oracle {
     /// The same; with the code of a stop order that failed.
     fn end_order_with(&mut self, id: u64, state: OrderState, reason: Option<EndReason>, code: u16) {
         let order = self.orders.remove(&id).expect("the order is open");
-        let hold_asset = order.hold_asset(&self.symbols[&order.symbol]);
-        let wallet = self.wallet(order.account, hold_asset);
-        wallet.held -= order.hold;
-        wallet.available += order.hold;
+        let symbol = &self.symbols[&order.symbol];
+        if symbol.perpetual.is_none() {
+            let hold_asset = order.hold_asset(symbol);
+            let wallet = self.wallet(order.account, hold_asset);
+            wallet.held -= order.hold;
+            wallet.available += order.hold;
+        }
         self.events.push(
             Done {
                 header: Done::header(state.code(), reason.map_or(0, EndReason::code), order.account),
@@ -292,6 +315,9 @@ impl Oracle {
             }
             .into(),
         );
-        self.remember_end(&order, state, reason, code);
+        // The order of a liquidation has no client id.
+        if order.client_id != 0 {
+            self.remember_end(&order, state, reason, code);
+        }
     }
 }

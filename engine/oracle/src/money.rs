@@ -68,8 +68,8 @@ pub fn worst_price(side: Side, reference: i128, rate: i128) -> i128 {
 
 /// The band's limit for a side, if there is a band (DOMAIN §1: no reference, no band).
 pub fn band_limit(symbol: &Symbol, side: Side) -> Option<i128> {
-    match symbol.last {
-        Some(last) if symbol.band != 0 => Some(worst_price(side, last, symbol.band)),
+    match symbol.reference() {
+        Some(reference) if symbol.band != 0 => Some(worst_price(side, reference, symbol.band)),
         _ => None,
     }
 }

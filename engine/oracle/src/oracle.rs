@@ -5,14 +5,18 @@
 
 use crate::dedupe::Ring;
 use crate::money::narrow;
+use crate::perpetual::{Bucket, Position};
 use crate::state::{Account, Asset, Key, Order, Symbol, Wallet};
 use ringbook_event::{Balance, Config, Event, Handled, Origin, Record, Rejected};
 use ringbook_wire::message::{
-    Amend, BustTrade, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown,
-    SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, Withdraw,
+    self, AdjustMargin, Amend, BustTrade, Cancel, CancelAll, Deposit, Genesis, Message, MessageType, NewOrder,
+    Quarantine, SessionDown, SetAccount, SetAsset, SetFees, SetKey, SetLeverage, SetPerpetual, SetPositionLimit,
+    SetStatus, SetSymbol, SettleSymbol, Withdraw,
 };
-use ringbook_wire::{AccountId, Amount, AssetId, ClientOrderId, RejectCode, Role, Side, codec};
-use std::collections::{BTreeMap, BTreeSet};
+use ringbook_wire::{
+    AccountId, Amount, AssetId, ClientOrderId, Qty, RejectCode, Role, Side, SymbolId, Wallet as WalletKind, codec,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Price and shown lots of each level of a side, best first.
 pub type Levels = Vec<(i64, i64)>;
@@ -45,6 +49,18 @@ pub struct Oracle {
     /// Open orders by id, that is, by acceptance.
     pub(crate) orders: BTreeMap<u64, Order>,
     pub(crate) ring: Ring,
+    /// Stop orders whose condition was met and that have not run yet.
+    pub(crate) fifo: VecDeque<u64>,
+    /// Futures wallets by account and asset; one that is not there is empty.
+    pub(crate) futures: BTreeMap<(u32, u32), i128>,
+    /// By account and symbol; one that is not there is [`Oracle::default_record`].
+    pub(crate) positions: BTreeMap<(u32, u32), Position>,
+    /// Buckets that the command touched.
+    pub(crate) touched: BTreeSet<Bucket>,
+    /// The account whose bucket is being liquidated.
+    pub(crate) liquidating: Option<u32>,
+    /// Settlement asset of the mark that was accepted, and the symbols whose positions of the fund were done since.
+    pub(crate) fund_round: Option<(u32, BTreeSet<u32>)>,
 }
 
 impl Oracle {
@@ -69,6 +85,12 @@ impl Oracle {
             wallets: BTreeMap::new(),
             orders: BTreeMap::new(),
             ring: Ring::new(genesis.dedupe_capacity),
+            fifo: VecDeque::new(),
+            futures: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            liquidating: None,
+            fund_round: None,
         }
     }
 
@@ -76,7 +98,9 @@ impl Oracle {
     pub fn apply(&mut self, sequence: u64, time_ns: u64, origin: Origin, message: &[u8]) -> Vec<Event> {
         self.sequence = sequence;
         self.events = Vec::new();
-        let before = self.wallets.clone();
+        self.touched.clear();
+        let before =
+            Before { wallets: self.wallets.clone(), futures: self.futures.clone(), positions: self.positions.clone() };
         self.now = self.now.max(time_ns);
         let kind = MessageType::from_code(codec::header(message).kind);
         let continues = matches!(kind, Some(MessageType::Continue | MessageType::Quarantine));
@@ -85,6 +109,7 @@ impl Oracle {
         }
         let expired = if continues { 0 } else { self.expire_due() };
         self.dispatch(origin, message, expired);
+        self.work();
         self.push_balances(&before);
         std::mem::take(&mut self.events)
     }
@@ -104,6 +129,22 @@ impl Oracle {
             (m.account.0, none, self.deposit(origin, &m, message))
         } else if let Some(m) = Withdraw::read(message) {
             (m.account.0, none, self.withdraw(origin, &m, message))
+        } else if let Some(m) = message::Transfer::read(message) {
+            (m.account.0, none, self.transfer(origin, &m, message))
+        } else if let Some(m) = AdjustMargin::read(message) {
+            (m.account.0, none, self.adjust_margin(origin, &m, message))
+        } else if let Some(m) = SetLeverage::read(message) {
+            (m.account.0, none, self.set_leverage(origin, &m))
+        } else if let Some(m) = SetPositionLimit::read(message) {
+            (m.account.0, none, self.set_position_limit(origin, &m))
+        } else if let Some(m) = SetPerpetual::read(message) {
+            (0, none, self.set_perpetual(origin, &m))
+        } else if let Some(m) = message::Mark::read(message) {
+            (0, none, self.mark(origin, &m))
+        } else if let Some(m) = message::Funding::read(message) {
+            (0, none, self.funding(origin, &m))
+        } else if let Some(m) = SettleSymbol::read(message) {
+            (0, none, self.settle_symbol(origin, &m))
         } else if let Some(m) = SetAsset::read(message) {
             (0, none, self.set_asset(origin, &m))
         } else if let Some(m) = SetSymbol::read(message) {
@@ -162,6 +203,20 @@ impl Oracle {
     pub(crate) fn require_customer(&self, account: AccountId) -> Result<(), RejectCode> {
         let known = !account.is_system() && self.accounts.contains_key(&account.0);
         if known { Ok(()) } else { Err(RejectCode::UnknownAccount) }
+    }
+
+    /// 102 for commands about orders: INSURANCE's come from the admin (PERPETUAL "NEW_ORDER").
+    pub(crate) fn authorise_orders(
+        &self,
+        origin: Origin,
+        account: AccountId,
+        roles: &[Role],
+    ) -> Result<(), RejectCode> {
+        if account == AccountId::INSURANCE {
+            return self.authorise(origin, Some(account.0), &[Role::Admin]);
+        }
+        self.authorise(origin, Some(account.0), roles)?;
+        self.require_customer(account)
     }
 
     /// A wallet to be changed; made if it is not there.
@@ -225,21 +280,54 @@ impl Oracle {
         self.events.push(Handled { header, count, reserved: 0, argument, reserved2: 0 }.into());
     }
 
-    /// BALANCE of each wallet that differs from its value before the command, ascending by account and asset.
-    fn push_balances(&mut self, before: &BTreeMap<(u32, u32), Wallet>) {
-        for (key, wallet) in &self.wallets {
-            if before.get(key).copied().unwrap_or_default() != *wallet {
-                self.events.push(
-                    Balance {
-                        header: Balance::header(1, 0, key.0),
-                        asset: AssetId(key.1),
-                        reserved: 0,
-                        available: Amount(narrow(wallet.available)),
-                        held: Amount(narrow(wallet.held)),
-                    }
-                    .into(),
-                );
+    /// BALANCE of each wallet that differs from its value before the command, ascending by account and asset, spot before
+    /// futures; after those of an account POSITION of each position that differs.
+    fn push_balances(&mut self, before: &Before) {
+        let mut last: BTreeMap<(u32, u32, u32, u8), Event> = BTreeMap::new();
+        for (&(account, asset), wallet) in &self.wallets {
+            if before.wallets.get(&(account, asset)).copied().unwrap_or_default() != *wallet {
+                let event = balance(account, asset, WalletKind::Spot, wallet.available, wallet.held);
+                last.insert((account, 0, asset, WalletKind::Spot.code()), event);
             }
         }
+        for (&(account, asset), &amount) in &self.futures {
+            if before.futures.get(&(account, asset)).copied().unwrap_or_default() != amount {
+                let event = balance(account, asset, WalletKind::Futures, amount, 0);
+                last.insert((account, 0, asset, WalletKind::Futures.code()), event);
+            }
+        }
+        for (&(account, symbol), position) in &self.positions {
+            let was = before.positions.get(&(account, symbol)).copied();
+            if was.unwrap_or_else(|| self.default_record(symbol)) != *position {
+                let event = Event::from(ringbook_event::Position {
+                    header: ringbook_event::Position::header(position.mode.code(), 0, account),
+                    symbol: SymbolId(symbol),
+                    leverage: u32::try_from(position.leverage).expect("it came as 32 bits"),
+                    quantity: Qty(narrow(position.quantity)),
+                    cost: Amount(narrow(position.cost)),
+                    margin: Amount(narrow(position.margin)),
+                });
+                last.insert((account, 1, symbol, 0), event);
+            }
+        }
+        self.events.extend(last.into_values());
     }
+}
+
+/// Money and positions before a command.
+struct Before {
+    wallets: BTreeMap<(u32, u32), Wallet>,
+    futures: BTreeMap<(u32, u32), i128>,
+    positions: BTreeMap<(u32, u32), Position>,
+}
+
+fn balance(account: u32, asset: u32, wallet: WalletKind, available: i128, held: i128) -> Event {
+    Balance {
+        header: Balance::header(wallet.code(), 0, account),
+        asset: AssetId(asset),
+        reserved: 0,
+        available: Amount(narrow(available)),
+        held: Amount(narrow(held)),
+    }
+    .into()
 }

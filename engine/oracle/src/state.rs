@@ -3,8 +3,9 @@
 //! Invariants: quantities and amounts are `i128`, so that no formula needs a thought about overflow; the only open
 //! orders are those in [`crate::Oracle`]'s one map of orders, and a book is a scan over it.
 
+use crate::perpetual::Perpetual;
 use ringbook_wire::{
-    FeeModel, OrderState, OrderType, Role, Side, StpMode, SymbolStatus, TimeInForce, TriggerDirection,
+    FeeModel, OrderState, OrderType, Role, Side, StpMode, SymbolStatus, TimeInForce, TriggerDirection, TriggerSource,
 };
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ pub struct Asset {
     pub scale: u8,
 }
 
-/// A spot symbol (DOMAIN §2).
+/// A spot symbol, or a perpetual (DOMAIN §2).
 #[derive(Clone, Debug)]
 pub struct Symbol {
     pub name: [u8; 24],
@@ -43,6 +44,31 @@ pub struct Symbol {
     pub status: SymbolStatus,
     /// Price of the last trade.
     pub last: Option<i128>,
+    /// What a perpetual has beyond; none on spot.
+    pub perpetual: Option<Perpetual>,
+}
+
+impl Symbol {
+    /// What the band and market orders look at: the mark of a perpetual (also a stale one), else the last trade.
+    pub fn reference(&self) -> Option<i128> {
+        match &self.perpetual {
+            Some(perpetual) => perpetual.mark_price(),
+            None => self.last,
+        }
+    }
+
+    /// The price that a trigger looks at.
+    pub fn watched(&self, source: TriggerSource) -> Option<i128> {
+        match source {
+            TriggerSource::Last => self.last,
+            TriggerSource::Mark => self.perpetual.as_ref().and_then(Perpetual::mark_price),
+        }
+    }
+
+    /// Whether a trigger's condition holds.
+    pub fn triggers(&self, trigger: Trigger) -> bool {
+        trigger.holds(self.watched(trigger.source))
+    }
 }
 
 /// The last adjustment number of an account and what became of it (DOMAIN §3.2).
@@ -62,6 +88,8 @@ pub struct Account {
     pub suspended: bool,
     /// Own taker and maker rate by fee group.
     pub fees: BTreeMap<u16, (i128, i128)>,
+    /// Most lots of a position by perpetual, where one is set.
+    pub limits: BTreeMap<u32, i128>,
     pub adjustment: Option<Adjustment>,
 }
 
@@ -88,20 +116,21 @@ pub struct Wallet {
     pub held: i128,
 }
 
-/// What an order waits for (DOMAIN §4.1; the source is always the last trade).
+/// What an order waits for (DOMAIN §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trigger {
+    pub source: TriggerSource,
     pub direction: TriggerDirection,
     pub price: i128,
 }
 
 impl Trigger {
-    /// Whether the condition holds; without a last price it does not.
-    pub fn holds(&self, last: Option<i128>) -> bool {
-        match (self.direction, last) {
+    /// Whether the condition holds at the price that it looks at; without one it does not.
+    fn holds(&self, price: Option<i128>) -> bool {
+        match (self.direction, price) {
             (_, None) => false,
-            (TriggerDirection::RisesTo, Some(last)) => last >= self.price,
-            (TriggerDirection::FallsTo, Some(last)) => last <= self.price,
+            (TriggerDirection::RisesTo, Some(price)) => price >= self.price,
+            (TriggerDirection::FallsTo, Some(price)) => price <= self.price,
         }
     }
 }
@@ -133,6 +162,10 @@ pub struct Order {
     pub stp: StpMode,
     pub post_only: bool,
     pub cancel_on_disconnect: bool,
+    /// Only closes (perpetual); a close-position order from the moment on when it runs.
+    pub reduce_only: bool,
+    /// Waits without lots and takes those of the position when it runs (perpetual).
+    pub close_position: bool,
     /// Most lots that it shows; 0 shows all.
     pub display: i128,
     /// Limit, or the protection price of a market order (0 without an opposite side or before it is triggered).
@@ -151,6 +184,10 @@ pub struct Order {
     pub fee: i128,
     pub carry: i128,
     pub hold: i128,
+    /// `pm`: what a lot counts with in initial margin, frozen (DOMAIN §6.2); 0 on spot and while it waits.
+    pub margin_price: i128,
+    /// What a lot loses against the mark at the limit, frozen likewise.
+    pub loss_per_lot: i128,
     /// Queue sequence; none while the order is a taker or waits for its trigger.
     pub queue: Option<u64>,
 }

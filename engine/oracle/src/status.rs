@@ -7,7 +7,7 @@ use crate::Oracle;
 use crate::configure::{require, require_zero};
 use ringbook_event::{Origin, Record, Status};
 use ringbook_wire::message::{self, MessageType};
-use ringbook_wire::{EndReason, RejectCode, Role, Side, SymbolStatus};
+use ringbook_wire::{EndReason, RejectCode, Role, Side, SymbolStatus, TriggerSource};
 
 impl Oracle {
     pub(crate) fn set_status(&mut self, origin: Origin, m: &message::SetStatus) -> Result<(), RejectCode> {
@@ -23,17 +23,22 @@ impl Oracle {
         }
         let status = SymbolStatus::from_code(m.status).ok_or(RejectCode::BadConfig)?;
         require(before != SymbolStatus::Closed)?;
+        let is_perpetual = self.symbols[&symbol].perpetual.is_some();
+        require(!is_perpetual || status != SymbolStatus::Closed)?;
         self.change_status(symbol, status);
         match status {
             SymbolStatus::Trading => {
                 self.uncross(symbol);
-                self.run_stops(symbol);
+                self.append_triggered(symbol, TriggerSource::Last);
             }
             SymbolStatus::Closed => {
                 let count = self.end_all_orders(symbol);
                 self.push_handled(MessageType::SetStatus, 0, count, 0);
             }
             SymbolStatus::PreOpen | SymbolStatus::Halted | SymbolStatus::CancelOnly => {}
+        }
+        if is_perpetual {
+            self.enter_effective_status(symbol);
         }
         Ok(())
     }
@@ -45,6 +50,9 @@ impl Oracle {
         let before = if self.maintenance { SymbolStatus::CancelOnly } else { SymbolStatus::Trading };
         self.maintenance = status == SymbolStatus::CancelOnly;
         self.events.push(Status { header: Status::header(status.code(), before.code(), 0), reserved: 0 }.into());
+        for symbol in self.perpetuals() {
+            self.enter_effective_status(symbol);
+        }
         Ok(())
     }
 
@@ -56,7 +64,7 @@ impl Oracle {
     }
 
     /// Buys and sells in the order of their lines, then untriggered orders. Returns how many ended.
-    fn end_all_orders(&mut self, symbol: u32) -> u32 {
+    pub(crate) fn end_all_orders(&mut self, symbol: u32) -> u32 {
         let mut ids: Vec<u64> = Vec::new();
         for side in [Side::Buy, Side::Sell] {
             ids.extend(self.line(symbol, side).iter().map(|order| order.id));

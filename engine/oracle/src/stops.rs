@@ -8,21 +8,23 @@ use crate::Oracle;
 use crate::checks::Request;
 use crate::state::Order;
 use ringbook_event::{Record, Triggered};
-use ringbook_wire::{EndReason, OrderId, OrderType, Price, SymbolId, TriggerDirection};
-use std::collections::VecDeque;
+use ringbook_wire::{EndReason, OrderId, OrderType, Price, SymbolId, TriggerDirection, TriggerSource};
 
 impl Oracle {
-    /// Runs the stop orders whose condition holds and those that this triggers, one FIFO.
-    pub(crate) fn run_stops(&mut self, symbol: u32) {
-        let mut fifo = VecDeque::new();
-        self.append_triggered(symbol, &mut fifo);
-        while let Some(id) = fifo.pop_front() {
+    /// Runs the order at the head of the FIFO, unless it has ended since it came there. False if there was none.
+    pub(crate) fn run_first_stop(&mut self) -> bool {
+        let Some(id) = self.fifo.pop_front() else {
+            return false;
+        };
+        if let Some(order) = self.orders.get(&id) {
+            let symbol = order.symbol;
             self.run_stop(id);
-            self.append_triggered(symbol, &mut fifo);
+            self.append_triggered(symbol, TriggerSource::Last);
         }
+        true
     }
 
-    /// The untriggered orders of a symbol: FALLS_TO from the highest trigger on, then RISES_TO from the lowest on, equal
+    /// The untriggered orders of a symbol: those that look at the last trade, then those that look at the mark; FALLS_TO from the highest trigger on, then RISES_TO from the lowest on, equal
     /// ones by acceptance.
     pub(crate) fn untriggered(&self, symbol: u32) -> Vec<&Order> {
         let mut waiting: Vec<&Order> =
@@ -30,21 +32,22 @@ impl Oracle {
         waiting.sort_by_key(|order| {
             let trigger = order.trigger.expect("filtered");
             match trigger.direction {
-                TriggerDirection::FallsTo => (0, -trigger.price, order.id),
-                TriggerDirection::RisesTo => (1, trigger.price, order.id),
+                TriggerDirection::FallsTo => (trigger.source, 0, -trigger.price, order.id),
+                TriggerDirection::RisesTo => (trigger.source, 1, trigger.price, order.id),
             }
         });
         waiting
     }
 
-    /// Moves the orders whose condition holds to the end of the FIFO.
-    fn append_triggered(&mut self, symbol: u32, fifo: &mut VecDeque<u64>) {
-        let last = self.symbols[&symbol].last;
-        let holds = |order: &&Order| order.trigger.is_some_and(|trigger| trigger.holds(last));
-        let ids: Vec<u64> = self.untriggered(symbol).into_iter().filter(holds).map(|order| order.id).collect();
+    /// Moves the orders that look at `source` and whose condition holds to the end of the FIFO.
+    pub(crate) fn append_triggered(&mut self, id: u32, source: TriggerSource) {
+        let symbol = &self.symbols[&id];
+        let holds =
+            |order: &&Order| order.trigger.is_some_and(|trigger| trigger.source == source && symbol.triggers(trigger));
+        let ids: Vec<u64> = self.untriggered(id).into_iter().filter(holds).map(|order| order.id).collect();
         for id in ids {
             self.orders.get_mut(&id).expect("it waits").trigger = None;
-            fifo.push_back(id);
+            self.fifo.push_back(id);
         }
     }
 
@@ -67,13 +70,19 @@ impl Oracle {
             }
             .into(),
         );
-        if let Err(code) = self.check_triggered(&request, id) {
-            self.expire_with(id, EndReason::TriggerFailed, code.code());
-            return;
-        }
+        let admitted = match self.check_triggered(&request, id) {
+            Ok(admitted) => admitted,
+            Err(code) => {
+                self.expire_with(id, EndReason::TriggerFailed, code.code());
+                return;
+            }
+        };
         let order = self.orders.get_mut(&id).expect("it is open");
         order.order_type = order_type;
         order.price = price;
+        if self.symbols[&order.symbol].perpetual.is_some() {
+            self.take_lots(id, &admitted);
+        }
         self.execute(id);
     }
 }

@@ -19,6 +19,8 @@ macro_rules! code {
     };
 }
 
+mod perpetual;
+
 fn client(id: ClientOrderId) -> String {
     format!("client {:x}", u128::from(id))
 }
@@ -97,6 +99,8 @@ fn body(message: &[u8]) -> String {
         let (first, last, role) = (m.first_account, m.last_account, code!(Role, m.role));
         let odd = odd(m.reserved != [0; 2] || m.reserved2 != 0);
         format!("SET_KEY {} {role} accounts {first}-{last} revoked {}{odd}", m.key, m.revoked)
+    } else if let Some(line) = perpetual::body(message) {
+        line
     } else if let Some(m) = Genesis::read(message) {
         format!("GENESIS dedupe {} max orders {} events {}", m.dedupe_capacity, m.max_orders, m.max_event_bytes)
     } else if let Some(m) = SessionDown::read(message) {
@@ -329,7 +333,10 @@ pub fn event(event: &Event) -> String {
             let (now, before) = (code!(SymbolStatus, e.header.a), code!(SymbolStatus, e.header.b));
             format!("STATUS symbol {} {now} (was {before})", e.header.subject)
         }
-        Event::Config(e) => format!("CONFIG message {} object {}", e.header.a, e.header.subject),
+        Event::Config(e) => {
+            let by_the_engine = if e.header.b == 1 { " by the engine" } else { "" };
+            format!("CONFIG message {} object {}{by_the_engine}", e.header.a, e.header.subject)
+        }
         Event::Transfer(e) => {
             let (account, kind) = (e.header.subject, e.header.a);
             let again = if e.header.b == 1 { " again" } else { "" };
@@ -340,5 +347,6 @@ pub fn event(event: &Event) -> String {
             let (kind, more, subject) = (e.header.a, e.header.b, e.header.subject);
             format!("HANDLED message {kind} more {more} account {subject} count {} argument {}", e.count, e.argument)
         }
+        _ => perpetual::event(event),
     }
 }
