@@ -9,8 +9,10 @@ mod edges;
 mod fees;
 mod icebergs;
 mod matching;
+mod perpetual_liquidation;
 mod perpetual_margin;
 mod perpetual_positions;
+mod perpetual_stages;
 mod rules;
 mod stops;
 mod stp;
@@ -25,12 +27,17 @@ pub use edges::{
 pub use fees::{e01, e02, e03, e05};
 pub use icebergs::{e11, fok_hidden, iceberg_amend, iceberg_stp};
 pub use matching::{e08, e09, e34, e35, e36};
+pub use perpetual_liquidation::{e19, e19_short, e20, e21, e22, e23, e33};
 pub use perpetual_margin::{
     cross_reduction, e16, e17, e18, e30, e31, e36_perpetual, isolated_reserves, margin_price, removable,
 };
 pub use perpetual_positions::{
     deficit, e13, e14, e15, e32, isolated_flip, isolated_floor, isolated_floor_below_zero, isolated_opening,
     margin_test, margin_test_of_the_taker, stage_fields,
+};
+pub use perpetual_stages::{
+    cancel_only, liquidation_ends_orders, liquidation_fee_bound, liquidation_in_the_band, residual_below_zero,
+    stages_by_tier, stops_before_liquidation, waiting_bucket,
 };
 pub use rules::{amend_as_taker, cancel_all, client_ids, market_without_book, session_down, status_and_suspension};
 pub use stops::{amend_trigger, e10, stop_fails, stop_in_pre_open, stop_limits};
@@ -97,10 +104,18 @@ pub const PERPETUAL: &[(&str, Example)] = &[
     ("e16", e16),
     ("e17", e17),
     ("e18", e18),
+    ("e19", e19),
+    ("e19_short", e19_short),
+    ("e20", e20),
+    ("e21", e21),
+    ("e22", e22),
+    ("e23", e23),
     ("e30", e30),
     ("e31", e31),
     ("e32", e32),
+    ("e33", e33),
     ("e36_perpetual", e36_perpetual),
+    ("cancel_only", cancel_only),
     ("cross_reduction", cross_reduction),
     ("deficit", deficit),
     ("isolated_flip", isolated_flip),
@@ -108,9 +123,16 @@ pub const PERPETUAL: &[(&str, Example)] = &[
     ("isolated_floor_below_zero", isolated_floor_below_zero),
     ("isolated_opening", isolated_opening),
     ("isolated_reserves", isolated_reserves),
+    ("liquidation_ends_orders", liquidation_ends_orders),
+    ("liquidation_fee_bound", liquidation_fee_bound),
+    ("liquidation_in_the_band", liquidation_in_the_band),
     ("margin_price", margin_price),
     ("margin_test", margin_test),
     ("margin_test_of_the_taker", margin_test_of_the_taker),
     ("removable", removable),
+    ("residual_below_zero", residual_below_zero),
     ("stage_fields", stage_fields),
+    ("stages_by_tier", stages_by_tier),
+    ("stops_before_liquidation", stops_before_liquidation),
+    ("waiting_bucket", waiting_bucket),
 ];
