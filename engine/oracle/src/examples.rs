@@ -1,5 +1,6 @@
 //! The worked examples of DOMAIN §7 that concern spot, and scripts for the rules of EVENTS that have no numbered example.
-//! Each runs against a fresh [`Exchange`] and asserts. Not here: all perpetual ones.
+//! Each runs against a fresh [`Exchange`] and asserts. Those of perpetuals (§6, PERPETUAL.md) are a list of
+//! their own.
 
 mod admin;
 mod auction;
@@ -8,6 +9,12 @@ mod edges;
 mod fees;
 mod icebergs;
 mod matching;
+mod perpetual_adl;
+mod perpetual_liquidation;
+mod perpetual_margin;
+mod perpetual_marks;
+mod perpetual_positions;
+mod perpetual_stages;
 mod rules;
 mod stops;
 mod stp;
@@ -22,6 +29,23 @@ pub use edges::{
 pub use fees::{e01, e02, e03, e05};
 pub use icebergs::{e11, fok_hidden, iceberg_amend, iceberg_stp};
 pub use matching::{e08, e09, e34, e35, e36};
+pub use perpetual_adl::{adl_candidates, e24, e25, fund_adl, fund_capacity, fund_netting, uncovered};
+pub use perpetual_liquidation::{e19, e19_short, e20, e21, e22, e23, e33};
+pub use perpetual_margin::{
+    cross_reduction, e16, e17, e18, e30, e31, e36_perpetual, isolated_reserves, margin_price, removable,
+};
+pub use perpetual_marks::{
+    e26, funding_details, funding_interval, funding_refused, mark_refused, mark_run, market_that_cannot_trade, no_mark,
+    stale_mark,
+};
+pub use perpetual_positions::{
+    deficit, e13, e14, e15, e32, isolated_flip, isolated_floor, isolated_floor_below_zero, isolated_opening,
+    margin_test, margin_test_of_the_taker, stage_fields,
+};
+pub use perpetual_stages::{
+    cancel_only, liquidation_ends_orders, liquidation_fee_bound, liquidation_in_the_band, residual_below_zero,
+    stages_by_tier, stops_before_liquidation, waiting_bucket,
+};
 pub use rules::{amend_as_taker, cancel_all, client_ids, market_without_book, session_down, status_and_suspension};
 pub use stops::{amend_trigger, e10, stop_fails, stop_in_pre_open, stop_limits};
 pub use stp::{e06, e07};
@@ -77,4 +101,61 @@ pub const ALL: &[(&str, Example)] = &[
     ("budget_where_lots_are_free", budget_where_lots_are_free),
     ("quarantine_of_the_last_adjustment", quarantine_of_the_last_adjustment),
     ("stop_under_changed_terms", stop_under_changed_terms),
+];
+
+/// The examples of perpetuals by name: those of DOMAIN §7 first.
+pub const PERPETUAL: &[(&str, Example)] = &[
+    ("e13", e13),
+    ("e14", e14),
+    ("e15", e15),
+    ("e16", e16),
+    ("e17", e17),
+    ("e18", e18),
+    ("e19", e19),
+    ("e19_short", e19_short),
+    ("e20", e20),
+    ("e21", e21),
+    ("e22", e22),
+    ("e23", e23),
+    ("e24", e24),
+    ("e25", e25),
+    ("e26", e26),
+    ("e30", e30),
+    ("e31", e31),
+    ("e32", e32),
+    ("e33", e33),
+    ("e36_perpetual", e36_perpetual),
+    ("adl_candidates", adl_candidates),
+    ("cancel_only", cancel_only),
+    ("cross_reduction", cross_reduction),
+    ("deficit", deficit),
+    ("fund_adl", fund_adl),
+    ("fund_capacity", fund_capacity),
+    ("fund_netting", fund_netting),
+    ("funding_details", funding_details),
+    ("funding_interval", funding_interval),
+    ("funding_refused", funding_refused),
+    ("isolated_flip", isolated_flip),
+    ("isolated_floor", isolated_floor),
+    ("isolated_floor_below_zero", isolated_floor_below_zero),
+    ("isolated_opening", isolated_opening),
+    ("isolated_reserves", isolated_reserves),
+    ("liquidation_ends_orders", liquidation_ends_orders),
+    ("liquidation_fee_bound", liquidation_fee_bound),
+    ("liquidation_in_the_band", liquidation_in_the_band),
+    ("margin_price", margin_price),
+    ("margin_test", margin_test),
+    ("margin_test_of_the_taker", margin_test_of_the_taker),
+    ("mark_refused", mark_refused),
+    ("mark_run", mark_run),
+    ("market_that_cannot_trade", market_that_cannot_trade),
+    ("no_mark", no_mark),
+    ("removable", removable),
+    ("residual_below_zero", residual_below_zero),
+    ("stage_fields", stage_fields),
+    ("stages_by_tier", stages_by_tier),
+    ("stale_mark", stale_mark),
+    ("stops_before_liquidation", stops_before_liquidation),
+    ("uncovered", uncovered),
+    ("waiting_bucket", waiting_bucket),
 ];

@@ -5,14 +5,16 @@
 
 use ringbook_event::{Done, Event, Origin, Trade};
 use ringbook_wire::message::{
-    Amend, CancelAll, Deposit, Genesis, Message, NewOrder, SetAccount, SetAsset, SetStatus, SetSymbol, Withdraw,
-    name_field,
+    Amend, Cancel, CancelAll, Deposit, Genesis, Message, NewOrder, SetAccount, SetAsset, SetStatus, SetSymbol,
+    Withdraw, name_field,
 };
 use ringbook_wire::{
     AccountId, Amount, AssetId, ClientOrderId, FeeModel, OrderId, OrderType, Price, Qty, Rate, RejectCode, Side,
-    StpMode, SymbolId, SymbolKind, SymbolStatus, TimeInForce, TimestampNs, TriggerDirection, TriggerSource,
+    StpMode, SymbolId, SymbolKind, SymbolStatus, TimeInForce, TimestampNs, TriggerDirection, TriggerSource, Wallet,
 };
 use std::collections::BTreeMap;
+
+pub mod perpetual;
 
 /// Anything that turns commands into events: the oracle, or the fast engine behind an adapter.
 pub trait Exchange {
@@ -234,8 +236,10 @@ pub struct Desk<'a> {
     pub sequence: u64,
     /// Time of the next command.
     pub now: u64,
-    /// Available and held as the last BALANCE told.
+    /// Available and held of spot wallets as the last BALANCE told.
     pub balances: BTreeMap<(u32, u32), (i64, i64)>,
+    /// What is known of perpetuals.
+    futures: perpetual::Futures,
     clients: u128,
     adjustments: BTreeMap<u32, u64>,
     symbols: u32,
@@ -249,6 +253,7 @@ impl<'a> Desk<'a> {
             sequence: 1,
             now: 1_000_000_000_000,
             balances: BTreeMap::new(),
+            futures: perpetual::Futures::default(),
             clients: 0,
             adjustments: BTreeMap::new(),
             symbols: 0,
@@ -259,21 +264,26 @@ impl<'a> Desk<'a> {
     }
 
     /// Sends a message.
+    #[track_caller]
     pub fn send<M: Message>(&mut self, message: &M) -> Outcome {
         self.send_as(Origin::INTERNAL, message)
     }
 
     /// Sends a message from a session.
+    #[track_caller]
     pub fn send_as<M: Message>(&mut self, origin: Origin, message: &M) -> Outcome {
         self.sequence += 1;
         self.now += 1_000;
         let events = self.exchange.apply(self.sequence, self.now, origin, &bytes(message));
         for event in &events {
-            if let Event::Balance(balance) = event {
+            if let Event::Balance(balance) = event
+                && balance.header.a == Wallet::Spot.code()
+            {
                 let key = (balance.header.subject, balance.asset.0);
                 self.balances.insert(key, (balance.available.0, balance.held.0));
             }
         }
+        self.futures.read(&events);
         Outcome(events)
     }
 
@@ -366,6 +376,11 @@ impl<'a> Desk<'a> {
     pub fn trade_at(&mut self, seller: u32, buyer: u32, symbol: u32, price: i64) {
         self.place(limit(seller, symbol, Side::Sell, price, 1)).accepted();
         assert_eq!(self.place(limit(buyer, symbol, Side::Buy, price, 1)).fills(), [(price, 1)]);
+    }
+
+    /// Cancels an order.
+    pub fn cancel(&mut self, account: u32, order: OrderId) -> Outcome {
+        self.send(&Cancel { account: AccountId(account), order, ..Cancel::new(0) })
     }
 
     /// Cancels all orders of an account.
