@@ -508,7 +508,11 @@ impl Engine {
             return self.expire(slot, reason, 0, out);
         }
         match order.time_in_force {
-            TimeInForce::Ioc | TimeInForce::Fok => self.expire(slot, EndReason::Ioc, 0, out),
+            TimeInForce::Ioc | TimeInForce::Fok => {
+                // The order of a liquidation's stage has no client.
+                let reason = if order.known == NIL { EndReason::Liquidation } else { EndReason::Ioc };
+                self.expire(slot, reason, 0, out);
+            }
             TimeInForce::Gtc | TimeInForce::Gtd => self.rest_new(slot),
         }
     }

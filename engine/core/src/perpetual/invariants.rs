@@ -111,17 +111,10 @@ impl Engine {
         });
         for (slot, bucket) in buckets {
             let health = self.health(account, bucket);
-            let position = self.positions.get(slot);
-            let watched = position.watched.iter().any(|&at| at != super::watch::NOWHERE);
-            if health.is_unhealthy() && !watched {
-                return Err(format!("{:?}: an unhealthy bucket is not watched", (position.owner, position.symbol)));
-            }
-            // Whatever a mark makes unhealthy, it reaches: an unhealthy one is looked at with the next mark.
-            if health.is_unhealthy() && !self.is_reached(slot) {
-                return Err(format!(
-                    "{:?}: unhealthy, and the mark does not reach it",
-                    (position.owner, position.symbol)
-                ));
+            // Whatever marks make unhealthy, one of them reaches: it is looked at with that symbol's next mark or status.
+            if health.is_unhealthy() && !self.positions_of(account, bucket).any(|slot| self.is_reached(slot)) {
+                let position = self.positions.get(slot);
+                return Err(format!("{:?}: unhealthy, and no mark reaches it", (position.owner, position.symbol)));
             }
         }
         Ok(())

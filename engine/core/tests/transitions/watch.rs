@@ -158,6 +158,8 @@ impl Watch {
             Event::Balance(_) | Event::Status(_) | Event::Config(_) | Event::Transfer(_) | Event::Handled(_) => {}
             // The trade goes back, the orders stay as they are.
             Event::Busted(_) => {}
+            // Of perpetuals; their orders change by the events above.
+            _ => {}
         }
     }
 
