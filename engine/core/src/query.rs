@@ -8,7 +8,7 @@ use crate::pending::Task;
 use ringbook_wire::message::{Amend, Cancel, CancelAll, Continue, Message, NewOrder, SetStatus, SetSymbol, name_of};
 use ringbook_wire::{
     AccountId, Amount, AssetId, ClientOrderId, FeeModel, KeyId, OrderId, OrderState, OrderType, Price, Qty, Rate, Role,
-    SessionId, Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs, TradeId, TriggerDirection,
+    SessionId, Side, StpMode, SymbolId, SymbolKind, SymbolStatus, TimeInForce, TimestampNs, TradeId, TriggerDirection,
 };
 
 /// A wallet.
@@ -62,6 +62,8 @@ pub struct OrderView {
     pub send_time: TimestampNs,
     pub trigger: Price,
     pub direction: Option<TriggerDirection>,
+    /// Waits for the mark, not for the last price.
+    pub by_mark: bool,
     pub display: Qty,
     pub expire_at: TimestampNs,
 }
@@ -95,6 +97,7 @@ pub struct SymbolView {
     pub max_open_orders: u32,
     pub max_trigger_orders: u32,
     pub stp: StpMode,
+    pub kind: SymbolKind,
 }
 
 /// A key, as the gateway needs it.
@@ -155,6 +158,7 @@ impl Engine {
             max_open_orders: symbol.terms.max_open_orders,
             max_trigger_orders: symbol.terms.max_trigger_orders,
             stp: symbol.terms.stp,
+            kind: symbol.terms.kind,
         };
         self.symbols.all().map(view).collect()
     }
@@ -355,6 +359,7 @@ impl Engine {
             send_time: request.send_time,
             trigger: if waits { order.trigger } else { Price::ZERO },
             direction: order.direction.filter(|_| waits),
+            by_mark: order.by_mark && waits,
             display: order.display,
             expire_at: order.expire_at,
         }

@@ -2,18 +2,19 @@
 //!
 //! | event | report | to whom |
 //! |---|---|---|
-//! | ACCEPTED … DONE, BALANCE, TRANSFER | the same | views that hold the account |
+//! | ACCEPTED … DONE, BALANCE, TRANSFER, what happens to a position | the same | views that hold the account |
 //! | BUSTED | one for each side: buyer, then seller | views that hold that side's account |
 //! | TRADE, PREVENTED | one for each side: taker, then maker | views that hold that side's account |
-//! | REJECTED for the sender alone or of a SET_…, STATUS, CONFIG | the same | the sender's key |
+//! | REJECTED for the sender alone or of a SET_…, STATUS, CONFIG, MARK, FUNDED, SETTLED | the same | the sender's key |
 //! | HANDLED of CANCEL_ALL, also in its CONTINUEs | MASS_DONE | the sender's key |
 //! | any other HANDLED | none | – |
 //!
 //! OWN_ONLY leaves of all these the frames that the view's key sent. The request number goes to the sender's session.
 
+use crate::perpetual::derive_perpetual;
 use crate::writer::ReportWriter;
 use ringbook_event::{Event, EventError, Rejected, SplitError, events, split_command};
-use ringbook_wire::message::{Amend, Cancel, Deposit, Message, MessageType, NewOrder, Withdraw};
+use ringbook_wire::message::{AdjustMargin, Amend, Cancel, Deposit, Message, MessageType, NewOrder, Transfer, Withdraw};
 use ringbook_wire::report::{self, Place};
 use ringbook_wire::{
     AccountId, EndReason, KeyId, Liquidity, OrderId, Sequence, SessionId, Side, SymbolId, Term, TimestampNs,
@@ -278,6 +279,7 @@ fn derive<S: FnMut(&[u8])>(
             amount: e.amount,
             reference: e.reference,
             replayed: e.header.b,
+            kind: e.header.a,
             code: e.code,
             ..report::Transfer::new(0)
         }),
@@ -302,7 +304,7 @@ fn derive<S: FnMut(&[u8])>(
             more: e.header.b,
             ..report::MassDone::new(0)
         }),
-        _ => {}
+        _ => derive_perpetual(event, view, own, out),
     }
     Some(())
 }
@@ -400,6 +402,8 @@ fn named(message: &[u8]) -> OrderId {
         Some(MessageType::Amend) => Amend::read(message).map_or(OrderId(0), |m| m.order),
         Some(MessageType::Deposit) => Deposit::read(message).map_or(OrderId(0), |m| OrderId(m.adjustment)),
         Some(MessageType::Withdraw) => Withdraw::read(message).map_or(OrderId(0), |m| OrderId(m.adjustment)),
+        Some(MessageType::Transfer) => Transfer::read(message).map_or(OrderId(0), |m| OrderId(m.adjustment)),
+        Some(MessageType::AdjustMargin) => AdjustMargin::read(message).map_or(OrderId(0), |m| OrderId(m.adjustment)),
         _ => OrderId(0),
     }
 }

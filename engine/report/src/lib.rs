@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod derive;
+mod perpetual;
 mod streams;
 mod writer;
 

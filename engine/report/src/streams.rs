@@ -51,7 +51,15 @@ pub fn streams(command: &[u8], event_bytes: &[u8], out: &mut Vec<u64>) {
                 push_new(out, first, u64::from(e.buyer.0));
                 e.seller.0
             }
+            Event::Position(e) => e.header.subject,
+            Event::Funding(e) => e.header.subject,
+            Event::Liquidation(e) => e.header.subject,
+            Event::Takeover(e) => e.header.subject,
+            Event::Adl(e) => e.header.subject,
+            Event::Fund(e) => e.header.subject,
+            Event::Realized(e) => e.header.subject,
             Event::Status(_) | Event::Config(_) | Event::Handled(_) => continue,
+            Event::Mark(_) | Event::Funded(_) | Event::Settled(_) => continue,
         };
         push_new(out, first, u64::from(subject));
     }

@@ -8,7 +8,7 @@
 
 use crate::message::messages;
 use crate::{
-    AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Sequence, SymbolId, Term, TimestampNs, TradeId,
+    AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Rate, Sequence, SymbolId, Term, TimestampNs, TradeId,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -219,13 +219,36 @@ messages! { ReportType {
         reserved2: [u8; 6],
     }
     /// Ends a state.
-    StateEnd = 138, 24 {
+    StateEnd = 138, 32 {
         /// The same sequence as in STATE_BEGIN.
         sequence: Sequence,
         /// Balances sent.
         balances: u32,
         /// Orders sent.
         orders: u32,
+        /// Positions sent.
+        positions: u32,
+        /// Zero.
+        reserved: u32,
+    }
+    /// A position in a state, by rising symbol: every perpetual with lots, margin or a leverage of the account's own.
+    StatePosition = 139, 48 {
+        /// Whose.
+        account: AccountId,
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Lots; negative is short.
+        quantity: Qty,
+        /// Signed value paid for them.
+        cost: Amount,
+        /// Its own margin, if isolated.
+        margin: Amount,
+        /// Leverage.
+        leverage: u32,
+        /// [`crate::MarginMode`].
+        mode: u8,
+        /// Zero.
+        reserved: [u8; 3],
     }
     /// An order was accepted.
     Accepted = 161, 104 {
@@ -499,24 +522,24 @@ messages! { ReportType {
         /// Zero.
         reserved: [u8; 7],
     }
-    /// A deposit or withdrawal was applied, or had been applied before.
+    /// Money came, went or moved, or had done so before.
     Transfer = 173, 72 {
         /// Place in the total order.
         place: Place,
         /// Whose.
         account: AccountId,
-        /// What.
+        /// What; the perpetual's id for kinds 5 and 6.
         asset: AssetId,
         /// Its adjustment number.
         adjustment: u64,
-        /// Amount; negative for a withdrawal.
+        /// Amount; negative for a withdrawal only.
         amount: Amount,
         /// The operator's reference.
         reference: u64,
         /// 1 if this repeats an earlier outcome.
         replayed: u8,
-        /// Zero.
-        reserved: u8,
+        /// 1 deposit, 2 withdraw, 3 to the futures wallet, 4 to the spot wallet, 5 to an isolated position, 6 from it.
+        kind: u8,
         /// [`crate::RejectCode`] of the earlier outcome, or 0.
         code: u16,
         /// Zero.
@@ -597,5 +620,189 @@ messages! { ReportType {
         side: u8,
         /// Zero.
         reserved: [u8; 7],
+    }
+    /// A position after the command.
+    Position = 178, 72 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Lots; negative is short.
+        quantity: Qty,
+        /// Signed value paid for them.
+        cost: Amount,
+        /// Its own margin, if isolated.
+        margin: Amount,
+        /// Leverage.
+        leverage: u32,
+        /// [`crate::MarginMode`].
+        mode: u8,
+        /// Zero.
+        reserved: [u8; 3],
+    }
+    /// A mark price was accepted (to the key that sent it).
+    Mark = 179, 56 {
+        /// Place in the total order.
+        place: Place,
+        /// Perpetual.
+        symbol: SymbolId,
+        /// 0 within the limit, 1 forced, 2 confirmed by a run.
+        how: u8,
+        /// Zero.
+        reserved: [u8; 3],
+        /// The mark.
+        price: Price,
+        /// The feed's clock.
+        feed_time: TimestampNs,
+    }
+    /// Funding begins (to the key that sent it).
+    Funded = 180, 64 {
+        /// Place in the total order.
+        place: Place,
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Zero.
+        reserved: u32,
+        /// Its number.
+        number: u64,
+        /// Rate after the cap.
+        rate: Rate,
+        /// Mark that it is computed with.
+        mark: Price,
+    }
+    /// A funding payment.
+    Funding = 181, 64 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Perpetual.
+        symbol: SymbolId,
+        /// The position's lots; negative is short.
+        quantity: Qty,
+        /// What it paid; negative: received.
+        payment: Amount,
+        /// [`crate::MarginMode`].
+        mode: u8,
+        /// Zero.
+        reserved: [u8; 7],
+    }
+    /// A stage of a liquidation begins.
+    Liquidation = 182, 104 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Engine's id of its order; 0 if the symbol does not trade.
+        order: OrderId,
+        /// Lots to be closed.
+        quantity: Qty,
+        /// The position's lots; negative is short.
+        position: Qty,
+        /// Limit of the order.
+        price: Price,
+        /// Bankruptcy price.
+        bankruptcy: Price,
+        /// Mark.
+        mark: Price,
+        /// Equity of the bucket.
+        equity: Amount,
+        /// [`crate::MarginMode`].
+        mode: u8,
+        /// Tier, from 1.
+        tier: u8,
+        /// Zero.
+        reserved: [u8; 6],
+    }
+    /// The rest of a liquidated position was taken over.
+    Takeover = 183, 72 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Perpetual.
+        symbol: SymbolId,
+        /// The position's lots; negative is short.
+        quantity: Qty,
+        /// Bankruptcy price, at which all of them were closed.
+        price: Price,
+        /// What was realised.
+        pnl: Amount,
+        /// [`crate::MarginMode`].
+        mode: u8,
+        /// Zero.
+        reserved: [u8; 7],
+    }
+    /// A position was closed by auto-deleveraging.
+    Adl = 184, 72 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Lots closed.
+        quantity: Qty,
+        /// At which price.
+        price: Price,
+        /// What it realised.
+        pnl: Amount,
+        /// [`crate::MarginMode`].
+        mode: u8,
+        /// Zero.
+        reserved: [u8; 7],
+    }
+    /// Money between the account and the insurance fund.
+    Fund = 185, 56 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Into the fund; negative: out of it.
+        amount: Amount,
+        /// Settlement asset.
+        asset: AssetId,
+        /// [`crate::FundReason`].
+        reason: u8,
+        /// Zero.
+        reserved: [u8; 3],
+    }
+    /// A position became smaller by a trade or a settlement.
+    Realized = 186, 80 {
+        /// Place in the total order.
+        place: Place,
+        /// Whose.
+        account: AccountId,
+        /// Perpetual.
+        symbol: SymbolId,
+        /// Trade; 0 of a settlement.
+        trade: TradeId,
+        /// Engine's id of the order; 0 of a settlement.
+        order: OrderId,
+        /// Lots closed.
+        quantity: Qty,
+        /// Profit; negative is a loss.
+        pnl: Amount,
+        /// 1 taker, 2 maker, 3 uncross, 4 settlement.
+        role: u8,
+        /// Zero.
+        reserved: [u8; 7],
+    }
+    /// A perpetual is settled at a price (to the key that did it).
+    Settled = 187, 48 {
+        /// Place in the total order.
+        place: Place,
+        /// Which.
+        symbol: SymbolId,
+        /// Zero.
+        reserved: u32,
+        /// The price.
+        price: Price,
     }
 } }

@@ -290,11 +290,17 @@ impl Client {
                 }
                 Incoming::Resumed(_) => return Ok(Step::Resumed),
                 Incoming::StateBegin(begin) if header.request == request => {
-                    state = Some(AccountState { begin, balances: Vec::new(), orders: Vec::new() });
+                    let (balances, positions, orders) = (Vec::new(), Vec::new(), Vec::new());
+                    state = Some(AccountState { begin, balances, positions, orders });
                 }
                 Incoming::StateBalance(balance) => {
                     if let Some(state) = &mut state {
                         state.balances.push(balance);
+                    }
+                }
+                Incoming::StatePosition(position) => {
+                    if let Some(state) = &mut state {
+                        state.positions.push(position);
                     }
                 }
                 Incoming::StateOrder(order) => {

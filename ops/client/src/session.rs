@@ -15,7 +15,7 @@ use crate::{ClientError, Report};
 use ringbook_wire::message::{Header, Message};
 use ringbook_wire::report::{
     Busy, Challenge, Error, FIRST_REPORT, LAST, LoggedOut, LogonAccepted, Place, ReportType, Resumed, ServerHeartbeat,
-    StateBalance, StateBegin, StateEnd, StateOrder,
+    StateBalance, StateBegin, StateEnd, StateOrder, StatePosition,
 };
 use ringbook_wire::{SessionError, codec};
 use std::fmt;
@@ -86,6 +86,8 @@ pub enum Incoming<'a> {
     StateBalance(StateBalance),
     /// An order of a state.
     StateOrder(StateOrder),
+    /// A position in a state.
+    StatePosition(StatePosition),
     /// Ends a state.
     StateEnd(StateEnd),
     /// A report, in its place.
@@ -216,6 +218,7 @@ fn decode(kind: u8, bytes: &[u8]) -> Option<Incoming<'static>> {
         ReportType::StateBegin => Incoming::StateBegin(StateBegin::read(bytes)?),
         ReportType::StateBalance => Incoming::StateBalance(StateBalance::read(bytes)?),
         ReportType::StateOrder => Incoming::StateOrder(StateOrder::read(bytes)?),
+        ReportType::StatePosition => Incoming::StatePosition(StatePosition::read(bytes)?),
         ReportType::StateEnd => Incoming::StateEnd(StateEnd::read(bytes)?),
         _ => return None,
     })

@@ -1,14 +1,17 @@
 //! The answer to a STATE_REQUEST, put together (PROTOCOL §6).
 
-use ringbook_wire::report::{StateBalance, StateBegin, StateEnd, StateOrder};
+use ringbook_wire::Wallet;
+use ringbook_wire::report::{StateBalance, StateBegin, StateEnd, StateOrder, StatePosition};
 
 /// An account after exactly one sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountState {
     /// Sequence, time, term, account, whether it exists.
     pub begin: StateBegin,
-    /// Balances by asset.
+    /// Balances by asset, spot wallets first.
     pub balances: Vec<StateBalance>,
+    /// Records in perpetuals by symbol.
+    pub positions: Vec<StatePosition>,
     /// Open orders by rising order id.
     pub orders: Vec<StateOrder>,
 }
@@ -19,11 +22,11 @@ impl AccountState {
         self.begin.exists == 1
     }
 
-    /// Free and held units of an asset; zeros if there is no balance.
+    /// Free and held units of an asset in the spot wallet; zeros if there is none.
     pub fn balance(&self, asset: u32) -> (i64, i64) {
         self.balances
             .iter()
-            .find(|balance| balance.asset.0 == asset)
+            .find(|balance| balance.asset.0 == asset && balance.wallet == Wallet::Spot.code())
             .map_or((0, 0), |balance| (balance.available.0, balance.held.0))
     }
 
@@ -32,5 +35,6 @@ impl AccountState {
         end.sequence == self.begin.sequence
             && end.balances as usize == self.balances.len()
             && end.orders as usize == self.orders.len()
+            && end.positions as usize == self.positions.len()
     }
 }

@@ -54,6 +54,9 @@ pub fn is_entitled(key: &KeyView, kind: MessageType, message: &[u8]) -> bool {
         MessageType::NewOrder | MessageType::Amend => key.role == Role::Trade,
         MessageType::Cancel | MessageType::CancelAll => matches!(key.role, Role::Trade | Role::Admin),
         MessageType::Deposit | MessageType::Withdraw => key.role == Role::Funds,
+        MessageType::SetLeverage => key.role == Role::Trade,
+        MessageType::Transfer | MessageType::AdjustMargin => matches!(key.role, Role::Trade | Role::Funds),
+        MessageType::Mark | MessageType::Funding => matches!(key.role, Role::Feed | Role::Admin),
         _ => key.role == Role::Admin,
     };
     let account_at = match kind {
@@ -61,15 +64,22 @@ pub fn is_entitled(key: &KeyView, kind: MessageType, message: &[u8]) -> bool {
         MessageType::Amend
         | MessageType::Cancel
         | MessageType::CancelAll
+        | MessageType::SetLeverage
         | MessageType::Deposit
-        | MessageType::Withdraw => Some(8),
+        | MessageType::Withdraw
+        | MessageType::Transfer
+        | MessageType::AdjustMargin => Some(8),
         _ => None,
     };
-    let in_range = account_at.is_none_or(|at| {
+    let account_at = account_at.map(|at| {
         let account = message.get(at..).and_then(|rest| u32::read_from_prefix(rest).ok());
-        account.is_some_and(|(account, _)| (key.first_account..=key.last_account).contains(&AccountId(account)))
+        account.map(|(account, _)| AccountId(account))
     });
-    role && in_range
+    let in_range =
+        account_at.is_none_or(|account| account.is_some_and(|a| (key.first_account..=key.last_account).contains(&a)));
+    // The operator trades for the insurance fund.
+    let of_fund = key.role == Role::Admin && account_at == Some(Some(AccountId::INSURANCE));
+    (role || of_fund) && in_range
 }
 
 #[cfg(test)]

@@ -8,14 +8,16 @@
 
 use crate::trades::as_journaled;
 use ed25519_dalek::{Signature, VerifyingKey};
-use ringbook_core::{BalanceView, OrderView};
+use ringbook_core::{BalanceView, OrderView, PositionView};
 use ringbook_journal::{ReadError, Reader, Watermarks};
 use ringbook_pipeline::Wake;
 use ringbook_report::{FrameParts, View, account_stream, key_stream, reports};
 use ringbook_wire::codec::write;
 use ringbook_wire::message::{BustTrade, Logon, Message, logon_flags};
-use ringbook_wire::report::{StateBalance, StateBegin, StateEnd, StateOrder};
-use ringbook_wire::{AccountId, Qty, Sequence, SessionError, Term, TimestampNs};
+use ringbook_wire::report::{StateBalance, StateBegin, StateEnd, StateOrder, StatePosition};
+use ringbook_wire::{
+    AccountId, Amount, AssetId, Qty, Sequence, SessionError, Term, TimestampNs, TriggerSource, Wallet,
+};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -53,6 +55,10 @@ pub struct AccountView {
     pub adjustment: u64,
     /// Its wallets by asset.
     pub balances: Vec<BalanceView>,
+    /// Its futures wallets by asset.
+    pub futures: Vec<(AssetId, Amount)>,
+    /// Its records in perpetuals by symbol.
+    pub positions: Vec<PositionView>,
     /// Its open orders by id.
     pub orders: Vec<OrderView>,
 }
@@ -386,6 +392,25 @@ fn state_messages(request: u32, account: AccountId, allowed: bool, state: &Accou
         };
         write(&mut out, &wallet);
     }
+    let futures = if shown { &state.futures[..] } else { &[] };
+    for &(asset, available) in futures {
+        let wallet = Wallet::Futures.code();
+        write(&mut out, &StateBalance { account, asset, wallet, available, ..StateBalance::new(request) });
+    }
+    let positions = if shown { &state.positions[..] } else { &[] };
+    for p in positions {
+        let position = StatePosition {
+            account,
+            symbol: p.symbol,
+            quantity: p.quantity,
+            cost: p.cost,
+            margin: p.margin,
+            leverage: p.leverage,
+            mode: p.mode.code(),
+            ..StatePosition::new(request)
+        };
+        write(&mut out, &position);
+    }
     for o in orders {
         let order = StateOrder {
             account,
@@ -410,7 +435,11 @@ fn state_messages(request: u32, account: AccountId, allowed: bool, state: &Accou
             cut: o.cut,
             trigger: o.trigger,
             trigger_direction: o.direction.map_or(0, |direction| direction.code()),
-            trigger_source: u8::from(o.direction.is_some()),
+            trigger_source: match o.direction {
+                None => 0,
+                Some(_) if o.by_mark => TriggerSource::Mark.code(),
+                Some(_) => TriggerSource::Last.code(),
+            },
             display: o.display,
             expire_at: o.expire_at,
             ..StateOrder::new(request)
@@ -419,8 +448,9 @@ fn state_messages(request: u32, account: AccountId, allowed: bool, state: &Accou
     }
     let end = StateEnd {
         sequence: state.sequence,
-        balances: balances.len() as u32,
+        balances: (balances.len() + futures.len()) as u32,
         orders: orders.len() as u32,
+        positions: positions.len() as u32,
         ..StateEnd::new(request)
     };
     write(&mut out, &end);

@@ -1,7 +1,7 @@
 //! Questions that the shadow's state answers.
 
 use super::{Book, QueryError, Shadow};
-use ringbook_core::{BalanceView, FeesView, KeyView, OrderView, SymbolView};
+use ringbook_core::{BalanceView, FeesView, KeyView, MarginView, OrderView, PositionView, SymbolView};
 use ringbook_wire::{AccountId, AssetId, SessionId, SymbolStatus};
 
 /// An account after exactly `sequence` (docs/PROTOCOL.md §6).
@@ -25,6 +25,10 @@ pub struct AccountState {
     pub fees: Vec<FeesView>,
     /// Wallets by asset.
     pub balances: Vec<BalanceView>,
+    /// Futures wallets and what they back, by asset.
+    pub margins: Vec<MarginView>,
+    /// Records in perpetuals by symbol.
+    pub positions: Vec<PositionView>,
     /// Open orders by id.
     pub orders: Vec<OrderView>,
 }
@@ -64,6 +68,8 @@ impl Shadow {
             suspended,
             fees: engine.account_fees(account),
             balances: balances.unwrap_or_default(),
+            margins: engine.margins(account),
+            positions: engine.positions(account),
             orders: engine.open_orders(account),
         }
     }

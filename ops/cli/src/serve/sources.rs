@@ -34,6 +34,8 @@ impl StateSource for States {
                 exists: state.exists,
                 adjustment: state.adjustment,
                 balances: state.balances,
+                futures: state.margins.iter().map(|margin| (margin.asset, margin.wallet)).collect(),
+                positions: state.positions,
                 orders: state.orders,
             });
             reply(view.map_err(|error| error.to_string()));
