@@ -15,6 +15,9 @@ use ringbook_wire::{
 
 impl Generator {
     pub(super) fn any_command(&mut self) -> (Origin, Vec<u8>) {
+        if self.has(Feature::Perpetual) && self.random.chance(2, 3) {
+            return self.any_of_perpetuals();
+        }
         if (self.has(Feature::Auction) || self.has(Feature::Close)) && self.random.chance(10, 1_000) {
             return self.status();
         }
