@@ -2,8 +2,8 @@
 //! reach the corners of the rules. `cargo test -p ringbook-oracle --test perpetual -- --nocapture` prints how often.
 
 use ringbook_event::Event;
-use ringbook_oracle::generate::{DUE_WITH_A_COMMAND, Feature, Generator};
 use ringbook_oracle::Oracle;
+use ringbook_oracle::generate::{DUE_WITH_A_COMMAND, Feature, Generator};
 use ringbook_wire::message::MessageType;
 use ringbook_wire::{AccountId, EndReason, FundReason, MarginMode, RejectCode};
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@
 //! Invariant: nothing here draws from the stream's numbers where [`super::Feature::Perpetual`] is off.
 
 mod configure;
+mod crisis;
 mod marks;
 mod money;
 mod orders;
@@ -14,7 +15,7 @@ mod world;
 use super::{Generator, Random};
 use ringbook_event::{Event, Origin};
 use ringbook_wire::message::SetPerpetual;
-use ringbook_wire::{SymbolStatus, Wallet};
+use ringbook_wire::{KeyId, SymbolStatus, Wallet};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A position as POSITION last told.
@@ -49,6 +50,7 @@ pub(super) struct Perpetuals {
     closed: BTreeSet<u32>,
     /// Latest TRANSFERs and ADJUST_MARGINs, latest last.
     sent: VecDeque<Vec<u8>>,
+    crisis: Option<crisis::Crisis>,
     /// How often marks go far, of 100.
     wildness: u64,
     /// What the fund begins with.
@@ -73,9 +75,10 @@ impl Perpetuals {
             stuck: BTreeSet::new(),
             closed: BTreeSet::new(),
             sent: VecDeque::new(),
+            crisis: None,
             wildness: random.pick(&[5, 15, 30]),
-            fund: random.pick(&[0, 0, 300, 3_000, 60_000]),
-            wealth: random.pick(&[1, 3, 10]),
+            fund: random.pick(&[0, 0, 300, 3_000, 30_000]),
+            wealth: random.pick(&[1, 2, 5, 20]),
         }
     }
 
@@ -128,39 +131,58 @@ impl Generator {
             return self.random.pick(&[0, 1, 77, u32::MAX]);
         }
         let [first, second, third] = world::IDS;
-        self.random.pick(&[first, first, first, second, second, third, self.perpetuals.spare])
+        self.random.pick(&[first, first, second, second, third, self.perpetuals.spare])
     }
 
     /// A command about perpetuals.
     pub(super) fn any_of_perpetuals(&mut self) -> (Origin, Vec<u8>) {
-        if !self.perpetuals.stuck.is_empty() && self.random.chance(1, 6) {
+        if let Some(command) = self.crisis_command() {
+            return command;
+        }
+        if !self.perpetuals.stuck.is_empty() && self.random.chance(1, 25) {
             return self.lift_reduce_only();
         }
         if let Some(symbol) = self.stopped_perpetual()
-            && self.random.chance(1, 8)
+            && self.random.chance(1, 12)
         {
             return self.perpetual_status(symbol);
+        }
+        if self.random.chance(1, 25) && self.suspended.values().any(|&suspended| suspended) {
+            return self.set_account();
+        }
+        if self.random.chance(1, 25) && self.keys.iter().any(|key| key.revoked == 1 && key.key != KeyId(6)) {
+            return self.set_key();
+        }
+        if self.perpetuals.closed.contains(&self.perpetuals.spare) && self.random.chance(1, 12) {
+            return self.settle_command();
         }
         match self.random.below(1_000) {
             0..470 => self.perpetual_order(),
             470..520 => self.amend_perpetual(),
-            520..550 => self.cancel(),
-            550..552 => self.cancel_all(),
-            552..740 => self.mark_command(),
+            520..555 => self.cancel(),
+            555..560 => self.cancel_all(),
+            560..740 => self.mark_command(),
             740..775 => self.funding_command(),
             775..820 => self.leverage_command(),
             820..880 => self.transfer_command(),
             880..925 => self.margin_command(),
-            925..940 => self.limit_command(),
-            940..955 => self.change_perpetual(),
-            955..968 => {
+            925..935 => self.limit_command(),
+            935..955 => self.change_perpetual(),
+            955..960 => {
                 let symbol = self.perpetual();
                 self.perpetual_status(symbol)
             }
-            968..974 => self.settle_command(),
+            960..968 => self.settle_command(),
+            968..974 => self.funding_command(),
             974..994 => self.fund_order(),
             _ => self.fund_money(),
         }
+    }
+
+    /// A perpetual in PRE_OPEN.
+    fn collecting_perpetual(&self) -> Option<u32> {
+        let collects = |symbol: &u32| self.status.get(symbol) == Some(&SymbolStatus::PreOpen);
+        self.perpetuals.symbols.iter().map(|terms| terms.symbol.0).find(collects)
     }
 
     /// A perpetual that neither trades nor is closed.

@@ -23,14 +23,14 @@ impl Generator {
             self.spoil_perpetual(&mut terms);
             return self.sent(ADMIN, &terms);
         }
-        match self.random.below(9) {
+        match self.random.below(12) {
             0 => terms.band = Rate(self.random.pick(&[0, 3, 10, 40]) * PERCENT),
             1 => terms.max_position = Qty(self.random.pick(&[20, 100, 400])),
             2 => terms.mark_jump = Rate(self.random.pick(&[0, 3, 10, 30]) * PERCENT),
             3 => terms.mark_max_age = self.random.pick(&[1_000_000_000, 10_000_000_000, 60_000_000_000]),
             4 => terms.max_leverage = self.random.pick(&[5, 20, 50]),
             5 => terms.fund_multiple = Rate(self.random.pick(&[0, 100, 1_000]) * PERCENT),
-            6 => set_tiers(&mut terms, &[(1_000, 3, 20), (6_000, 5, 15), (9_000, 30, 3)]),
+            6 => set_tiers(&mut terms, &[(1_500, 3, 20), (5_000, 5, 15), (20_000, 30, 3)]),
             7 => terms.maker = Rate(self.random.pick(&[-90_000, 0, 50_000])),
             _ => {
                 // For some time; it is lifted as what UNCOVERED does is.
@@ -124,8 +124,12 @@ impl Generator {
             self.status.insert(self.perpetuals.spare, SymbolStatus::Trading);
             return Self::internal(&terms);
         }
+        let holders = self.perpetuals.open().iter().filter(|(key, _)| key.1 == spare_id).count();
+        if holders < 4 && self.random.chance(9, 10) {
+            return self.perpetual_order_in(spare_id);
+        }
         let mark = self.perpetuals.mark(spare_id);
-        let far = self.random.pick(&[50, 80, 100, 100, 110, 150]);
+        let far = self.random.pick(&[20, 50, 80, 100, 110, 150, 300]);
         let mut message = SettleSymbol {
             symbol: SymbolId(spare_id),
             price: Price((mark * far / 100).max(1)),

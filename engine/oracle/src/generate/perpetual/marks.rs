@@ -4,7 +4,7 @@ use super::super::Generator;
 use super::world::{FEED, PERCENT};
 use ringbook_event::Origin;
 use ringbook_wire::message::{Funding, Mark, Message};
-use ringbook_wire::{Price, RATE_ONE, Rate, SymbolId, TimestampNs};
+use ringbook_wire::{Price, RATE_ONE, Rate, SymbolId, SymbolStatus, TimestampNs};
 
 const SECOND: u64 = 1_000_000_000;
 /// Marks stay between these, so that lots stay small numbers.
@@ -14,7 +14,8 @@ const HIGHEST: i64 = 500;
 impl Generator {
     /// A mark: a small step, a step on the way to a far target, a forced one; old, stale, early or absurd ones.
     pub(super) fn mark_command(&mut self) -> (Origin, Vec<u8>) {
-        let symbol = self.perpetual();
+        let stopped = self.stopped_perpetual().filter(|_| self.random.chance(1, 4));
+        let symbol = stopped.unwrap_or_else(|| self.perpetual());
         let (price, forced) = self.next_price(symbol);
         let newest = self.perpetuals.feed_times.get(&symbol).copied().unwrap_or(0);
         let age = self.perpetuals.terms(symbol).mark_max_age;
@@ -57,6 +58,7 @@ impl Generator {
     /// The next offer and whether the operator forces it.
     fn next_price(&mut self, symbol: u32) -> (i64, bool) {
         let mark = self.perpetuals.mark(symbol);
+        let stops = self.status.get(&symbol).is_some_and(|&status| status != SymbolStatus::Trading);
         if let Some(&target) = self.perpetuals.targets.get(&symbol) {
             let distance = (mark - target).abs() * 100;
             let arrived = distance <= target * 2;
@@ -67,7 +69,8 @@ impl Generator {
                 return ((target + self.random.between(-1, 1)).max(1), self.random.chance(1, 12));
             }
         }
-        if self.random.chance(self.perpetuals.wildness, 100) {
+        let wildness = if stops { 40 } else { self.perpetuals.wildness };
+        if self.random.chance(wildness, 100) {
             let far = match mark {
                 ..20 => self.random.pick(&[130, 200, 400, 800]),
                 20..50 => self.random.pick(&[70, 120, 150, 200, 300]),

@@ -30,7 +30,7 @@ impl Generator {
             0 => about,
             1 => about + 1,
             2 => self.random.between(0, 3),
-            3 => self.random.between(1, self.temper.lots * 2_000),
+            3 => self.random.between(1, self.temper.lots * 300),
             _ => self.random.between(1, about),
         }
     }
@@ -43,9 +43,9 @@ impl Generator {
         let account = if self.random.chance(1, 30) { self.random.pick(&[1, 2, 3, 4]) } else { self.account() };
         let asset = if self.random.chance(1, 60) { 9 } else { self.random.pick(&[2, 2, 2, 1, 3]) };
         let wallet = self.perpetuals.wallets.get(&(account, asset)).copied().unwrap_or(0);
-        let is_poor = wallet < self.temper.lots * 40;
+        let is_poor = wallet < 200 + self.temper.lots * 20;
         let direction = if is_poor && self.random.chance(4, 5) { 1 } else { self.random.pick(&[1, 2, 2]) };
-        let about = if direction == 1 { self.temper.lots * self.perpetuals.wealth * 150 } else { wallet };
+        let about = if direction == 1 { 500 + self.temper.lots * self.perpetuals.wealth * 40 } else { wallet };
         let mut transfer = Transfer {
             account: AccountId(account),
             asset: AssetId(asset),
@@ -117,7 +117,8 @@ impl Generator {
         let mode = self.random.pick(&[MarginMode::Cross, MarginMode::Cross, MarginMode::Isolated]);
         let leverage = match self.random.below(10) {
             0 => self.random.pick(&[0, terms.max_leverage + 1, u32::MAX]),
-            1..5 => terms.max_leverage,
+            1 => terms.max_leverage,
+            2..5 => terms.tier_leverage[self.random.below(u64::from(terms.tiers)) as usize],
             5 => 1,
             _ => 1 + self.random.below(u64::from(terms.max_leverage)) as u32,
         };

@@ -16,19 +16,33 @@ impl Generator {
         if self.random.chance(1, 40) {
             return self.new_order();
         }
-        let open = self.perpetuals.open();
-        let order = if !open.is_empty() && self.random.chance(2, 5) {
+        let collects = self.collecting_perpetual().filter(|_| self.random.chance(1, 2));
+        let mut open = self.perpetuals.open();
+        open.retain(|(key, _)| collects.is_none_or(|symbol| key.1 == symbol));
+        let mut order = if !open.is_empty() && self.random.chance(2, 5) {
             let ((account, symbol), held) = open[self.random.below(open.len() as u64) as usize];
             self.closing_order(account, symbol, held)
         } else {
-            self.opening_order()
+            let symbol = collects.unwrap_or_else(|| self.perpetual());
+            self.opening_order(symbol)
         };
+        if collects.is_some() && order.order_type == OrderType::Limit.code() && self.random.chance(9, 10) {
+            order.time_in_force = TimeInForce::Gtc.code();
+            order.expire_at = TimestampNs(0);
+        }
+        let order = self.finish(order);
+        self.sent(trader_of(order.account.0), &order)
+    }
+
+    /// An order that opens, in a perpetual that is given.
+    pub(super) fn perpetual_order_in(&mut self, symbol: u32) -> (Origin, Vec<u8>) {
+        let order = self.opening_order(symbol);
         let order = self.finish(order);
         self.sent(trader_of(order.account.0), &order)
     }
 
     /// Client id, time, nonsense.
-    fn finish(&mut self, mut order: NewOrder) -> NewOrder {
+    pub(super) fn finish(&mut self, mut order: NewOrder) -> NewOrder {
         order.client_id = self.fresh_client_id();
         order.send_time = self.send_time();
         if self.absurdly() {
@@ -50,24 +64,29 @@ impl Generator {
         let better = match self.random.below(20) {
             // Far away: what a liquidation or a gap finds.
             0..3 => self.random.between(3, 40) * mark / 100,
-            3..10 => self.random.between(0, spread) * step / 2,
-            10..16 => -self.random.between(0, spread) * step / 2,
-            16 => -self.random.between(3, 40) * mark / 100,
+            3..8 => self.random.between(0, spread) * step / 2,
+            8..17 => -self.random.between(0, spread) * step / 2,
+            17 => -self.random.between(3, 40) * mark / 100,
             _ => 0,
         };
         (if side == Side::Buy { mark - better } else { mark + better }).max(1)
     }
 
-    fn perpetual_lots(&mut self, account: u32, symbol: u32) -> i64 {
+    pub(super) fn perpetual_lots(&mut self, account: u32, symbol: u32) -> i64 {
         let terms = self.perpetuals.terms(symbol);
         let wallet = self.perpetuals.wallets.get(&(account, terms.quote.0)).copied().unwrap_or(0);
-        let leverage = self.perpetuals.held.get(&(account, symbol)).map_or(20, |held| i64::from(held.leverage));
+        let leverage = self
+            .perpetuals
+            .held
+            .get(&(account, symbol))
+            .map_or(i64::from(terms.max_leverage.min(20)), |held| i64::from(held.leverage));
         let lot = self.perpetuals.mark(symbol) * terms.quote_per_tick_lot.0;
         let most = (wallet.saturating_mul(leverage) / lot.max(1)).clamp(1, 400);
         match self.random.below(20) {
             0 => self.random.between(1, 500),
-            1..4 => most,
-            4..8 => (most / 2).max(1),
+            1 => most,
+            2..5 => (most * 3 / 4).max(1),
+            5..8 => (most / 2).max(1),
             8..11 => self.random.between(1, most),
             _ => self.random.between(1, self.temper.lots.min(most + 2)),
         }
@@ -79,6 +98,11 @@ impl Generator {
             (OrderType::Limit, TimeInForce::Gtc),
             (OrderType::Limit, TimeInForce::Gtc),
             (OrderType::Limit, TimeInForce::Gtc),
+            (OrderType::Limit, TimeInForce::Gtc),
+            (OrderType::Limit, TimeInForce::Gtc),
+            (OrderType::Limit, TimeInForce::Gtc),
+            (OrderType::Limit, TimeInForce::Gtc),
+            (OrderType::Limit, TimeInForce::Ioc),
             (OrderType::Limit, TimeInForce::Ioc),
             (OrderType::Limit, TimeInForce::Fok),
             (OrderType::Market, TimeInForce::Ioc),
@@ -114,8 +138,14 @@ impl Generator {
         order
     }
 
-    fn opening_order(&mut self) -> NewOrder {
-        let (account, symbol) = (self.account(), self.perpetual());
+    fn opening_order(&mut self, symbol: u32) -> NewOrder {
+        let asset = self.perpetuals.terms(symbol).quote.0;
+        let mut account = self.account();
+        for _ in 0..2 {
+            if self.perpetuals.wallets.get(&(account, asset)).is_none_or(|&wallet| wallet < 100) {
+                account = self.account();
+            }
+        }
         let side = self.random.pick(&[Side::Buy, Side::Sell]);
         let lots = self.perpetual_lots(account, symbol);
         let mut order = self.perpetual_limit(account, symbol, side, lots);
@@ -218,6 +248,7 @@ impl Generator {
         let open: Vec<_> = self.perpetuals.open().into_iter().filter(|(key, _)| key.0 == fund).collect();
         let (symbol, held) = match open.first() {
             Some(&((_, symbol), held)) => (symbol, held.quantity),
+            None if self.random.chance(9, 10) => return self.perpetual_order(),
             None => (IDS[0], 0),
         };
         let mut side = if held < 0 { Side::Buy } else { Side::Sell };

@@ -39,7 +39,7 @@ impl Generator {
         for account in FIRST..FIRST + CUSTOMERS {
             for asset in [2, 1] {
                 if self.random.chance(9, 10) {
-                    let most = self.temper.lots * self.perpetuals.wealth * 300;
+                    let most = self.temper.lots * self.perpetuals.wealth * 60;
                     let amount = self.random.between(100, most);
                     self.plan_futures(account, asset, amount);
                 }
@@ -76,11 +76,12 @@ impl Generator {
     }
 
     fn plan_leverage(&mut self, account: u32, symbol: u32) {
-        let most = self.perpetuals.terms(symbol).max_leverage;
-        let (mode, leverage) = match self.random.below(5) {
-            0 | 1 => (MarginMode::Isolated, most),
-            2 => (MarginMode::Isolated, (most / 2).max(1)),
-            3 => (MarginMode::Cross, most),
+        let terms = self.perpetuals.terms(symbol);
+        let tier = self.random.below(u64::from(terms.tiers)) as usize;
+        let leverage = terms.tier_leverage[tier].min(terms.max_leverage);
+        let mode = match self.random.below(5) {
+            0 | 1 => MarginMode::Isolated,
+            2 | 3 => MarginMode::Cross,
             _ => return,
         };
         self.plan(&SetLeverage {
@@ -119,7 +120,7 @@ fn plain() -> SetPerpetual {
         kind: SymbolKind::Perpetual.code(),
         fee_model: FeeModel::Rate.code(),
         base_lot: Amount(1_000),
-        quote_per_tick_lot: Amount(1),
+        quote_per_tick_lot: Amount(5),
         min_price: Price(1),
         max_price: Price(1_000),
         min_quantity: Qty(1),
@@ -134,7 +135,7 @@ fn plain() -> SetPerpetual {
         stp: StpMode::CancelTaker.code(),
         status: SymbolStatus::Trading.code(),
         max_position: Qty(400),
-        mark_max_age: 40 * SECOND,
+        mark_max_age: 120 * SECOND,
         mark_jump: Rate(10 * PERCENT),
         funding_interval: 20 * SECOND,
         funding_cap: Rate(2 * PERCENT),
@@ -144,7 +145,7 @@ fn plain() -> SetPerpetual {
         mark_confirmations: 2,
         ..SetPerpetual::new(0)
     };
-    set_tiers(&mut terms, &[(500, 2, 25), (2_000, 4, 12), (5_000, 10, 5)]);
+    set_tiers(&mut terms, &[(2_000, 2, 20), (6_000, 4, 15), (20_000, 10, 8)]);
     terms
 }
 
@@ -168,7 +169,7 @@ fn perpetuals() -> Vec<SetPerpetual> {
         taker: Rate(PERCENT),
         maker: Rate(-PERCENT / 2),
         mark_jump: Rate(0),
-        mark_max_age: 15 * SECOND,
+        mark_max_age: 40 * SECOND,
         funding_cap: Rate(30 * PERCENT),
         liquidation_fee: Rate(PERCENT / 3),
         fund_multiple: Rate(100 * PERCENT),
@@ -177,14 +178,14 @@ fn perpetuals() -> Vec<SetPerpetual> {
         stp: StpMode::None.code(),
         ..plain()
     };
-    set_tiers(&mut second, &[(3_000, 1, 50), (10_000, 3, 20)]);
+    set_tiers(&mut second, &[(5_000, 1, 50), (20_000, 3, 20)]);
     let mut third = SetPerpetual {
         quote: AssetId(1),
         quote_per_tick_lot: Amount(7),
         min_price: Price(3),
         max_price: Price(300),
         mark_jump: Rate(3 * PERCENT),
-        mark_max_age: 5 * SECOND,
+        mark_max_age: 15 * SECOND,
         mark_confirmations: 1,
         funding_interval: 3 * SECOND,
         liquidation_fee: Rate(0),
@@ -196,7 +197,7 @@ fn perpetuals() -> Vec<SetPerpetual> {
         stp: StpMode::CancelMaker.code(),
         ..plain()
     };
-    set_tiers(&mut third, &[(4_000, 1, 90), (8_000, 1, 60), (12_000, 5, 19), (20_000, 20, 4)]);
+    set_tiers(&mut third, &[(3_500, 1, 90), (7_000, 1, 60), (14_000, 5, 19), (30_000, 20, 4)]);
     let mut all = vec![plain(), second, third];
     for (terms, id) in all.iter_mut().zip(IDS) {
         terms.symbol = SymbolId(id);
