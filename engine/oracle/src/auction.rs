@@ -1,6 +1,6 @@
 //! The uncross (DOMAIN §5.6, EVENTS "Configuration").
 //!
-//! Invariants: every trade is at one price within both limits; afterwards the book is not crossed.
+//! Invariants: every trade of an auction is at one price within both limits; afterwards the book is not crossed.
 
 use crate::Oracle;
 use crate::matching::Match;
@@ -16,14 +16,21 @@ struct Candidate {
 }
 
 impl Oracle {
-    /// Trades the volume of the auction at its price; nothing if the book is not crossed.
+    /// Trades the volume of the auction at its price; nothing if the book is not crossed. On a perpetual, orders may end
+    /// between two matches (trim, margin test); what is still crossed when the volume cannot be reached is a new auction.
     pub(crate) fn uncross(&mut self, symbol: u32) {
-        let Some((price, mut volume)) = self.auction(symbol) else {
-            return;
-        };
-        while volume > 0 {
-            let buy = self.first_in_line(symbol, Side::Buy).expect("volume is left");
-            let sell = self.first_in_line(symbol, Side::Sell).expect("volume is left");
+        while let Some((price, volume)) = self.auction(symbol) {
+            self.trade_auction(symbol, price, volume);
+        }
+    }
+
+    fn trade_auction(&mut self, symbol: u32, price: i128, mut volume: i128) {
+        while let (Some(buy), Some(sell)) =
+            (self.first_in_line(symbol, Side::Buy), self.first_in_line(symbol, Side::Sell))
+            && volume > 0
+            && sell.price <= price
+            && price <= buy.price
+        {
             let quantity = buy.shown.min(sell.shown).min(volume);
             let (taker, maker) = (buy.id, sell.id);
             let rates = (buy.taker, sell.taker);

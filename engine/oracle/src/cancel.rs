@@ -11,7 +11,7 @@ use crate::state::Adjustment;
 use ringbook_event::{Canceled, Origin, Record};
 use ringbook_wire::message::{self, MessageType};
 use ringbook_wire::{
-    ClientOrderId, EndReason, OrderId, OrderState, Qty, RejectCode, Role, Side, SymbolId, SymbolStatus,
+    AccountId, ClientOrderId, EndReason, OrderId, OrderState, Qty, RejectCode, Role, Side, SymbolId, SymbolStatus,
 };
 
 impl Oracle {
@@ -108,7 +108,8 @@ impl Oracle {
         let (account, client_id) = (m.account.0, u128::from(m.client_id));
         let is_open = self.orders.values().any(|order| order.account == account && order.client_id == client_id);
         let is_known = is_open || self.ring.by_client_id(account, client_id).is_some();
-        if client_id == 0 || is_known || self.require_customer(m.account).is_err() {
+        let has_orders = m.account == AccountId::INSURANCE || self.require_customer(m.account).is_ok();
+        if client_id == 0 || is_known || !has_orders {
             return;
         }
         self.ring.add(Entry {

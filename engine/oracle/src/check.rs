@@ -104,6 +104,9 @@ impl Oracle {
         let mut holds: BTreeMap<(u32, u32), i128> = BTreeMap::new();
         for order in self.orders.values() {
             let symbol = &self.symbols[&order.symbol];
+            if symbol.perpetual.is_some() {
+                continue;
+            }
             let asset = if order.side == Side::Buy { symbol.quote } else { symbol.base };
             *holds.entry((order.account, asset)).or_default() += order.hold;
         }

@@ -14,6 +14,7 @@ mod advanced;
 mod commands;
 mod operator;
 mod orders;
+mod perpetual;
 mod random;
 mod world;
 
@@ -53,10 +54,12 @@ pub enum Feature {
     Close,
     /// Own fees of accounts, maintenance, trades taken back.
     Operator,
+    /// Perpetual futures; only where they are asked for: see [`Generator::with`].
+    Perpetual,
 }
 
 impl Feature {
-    /// All of them.
+    /// All of spot: what a stream has from the beginning.
     pub const ALL: &[Self] =
         &[Self::Budget, Self::Gtd, Self::Icebergs, Self::Stops, Self::Auction, Self::Close, Self::Operator];
 }
@@ -132,6 +135,7 @@ pub struct Generator {
     /// Latest money commands, latest last.
     money: VecDeque<Vec<u8>>,
     adjustments: BTreeMap<u32, u64>,
+    perpetuals: perpetual::Perpetuals,
 }
 
 impl Generator {
@@ -172,6 +176,7 @@ impl Generator {
             recent: VecDeque::new(),
             money: VecDeque::new(),
             adjustments: BTreeMap::new(),
+            perpetuals: perpetual::Perpetuals::new(seed),
         }
     }
 
@@ -179,6 +184,13 @@ impl Generator {
     #[must_use]
     pub fn with_features(mut self, features: &[Feature]) -> Self {
         self.features = features.iter().copied().collect();
+        self
+    }
+
+    /// A stream with one more feature. To be called before the first command.
+    #[must_use]
+    pub fn with(mut self, feature: Feature) -> Self {
+        self.features.insert(feature);
         self
     }
 
@@ -252,6 +264,7 @@ impl Generator {
     /// Learns from the events of the last command.
     pub fn observe(&mut self, events: &[Event]) {
         for event in events {
+            self.perpetuals.observe(event);
             match event {
                 Event::Accepted(e) => {
                     if e.header.a == Side::Sell.code() && e.header.b == OrderType::Limit.code() {

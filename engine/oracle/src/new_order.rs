@@ -21,10 +21,15 @@ pub const AHEAD_NS: u128 = 1_000_000_000;
 impl Oracle {
     pub(crate) fn new_order(&mut self, origin: Origin, m: &NewOrder, message: &[u8]) -> Result<(), RejectCode> {
         let request = self.well_formed(m).ok_or(RejectCode::BadRequest)?;
-        if m.account == AccountId::INSURANCE && !request.reduce_only {
-            return Err(RejectCode::BadRequest);
+        if self.symbols.get(&m.symbol.0).is_some_and(|symbol| symbol.perpetual.is_some()) {
+            if m.account == AccountId::INSURANCE && !request.reduce_only {
+                return Err(RejectCode::BadRequest);
+            }
+            self.authorise_orders(origin, m.account, &[Role::Trade])?;
+        } else {
+            self.authorise(origin, Some(request.account), &[Role::Trade])?;
+            self.require_customer(m.account)?;
         }
-        self.authorise_orders(origin, m.account, &[Role::Trade])?;
         match self.lookup_client_id(m, message) {
             Known::Replayed(replayed) => {
                 self.events.push(replayed.into());

@@ -35,7 +35,7 @@ impl Generator {
         }
     }
 
-    fn display(&mut self, quantity: i64) -> i64 {
+    pub(super) fn display(&mut self, quantity: i64) -> i64 {
         match self.random.below(8) {
             0..3 => 1,
             3 => quantity,
@@ -46,7 +46,7 @@ impl Generator {
     }
 
     /// Soon, often at one time with others; now and then it is over already.
-    fn expiry(&mut self) -> u64 {
+    pub(super) fn expiry(&mut self) -> u64 {
         if let Some(&latest) = self.expiries.back()
             && latest > self.now
             && self.random.chance(1, 2)

@@ -15,6 +15,9 @@ use ringbook_wire::{
 
 impl Generator {
     pub(super) fn any_command(&mut self) -> (Origin, Vec<u8>) {
+        if self.has(Feature::Perpetual) && self.random.chance(3, 4) {
+            return self.any_of_perpetuals();
+        }
         if (self.has(Feature::Auction) || self.has(Feature::Close)) && self.random.chance(10, 1_000) {
             return self.status();
         }
@@ -179,7 +182,7 @@ impl Generator {
     }
 
     /// Suspends and lifts; changes groups, also while orders rest.
-    fn set_account(&mut self) -> (Origin, Vec<u8>) {
+    pub(super) fn set_account(&mut self) -> (Origin, Vec<u8>) {
         let suspended = self.suspended.iter().find(|(_, suspended)| **suspended).map(|(&account, _)| account);
         let any = FIRST + self.random.below(u64::from(CUSTOMERS)) as u32;
         let account = if self.random.chance(3, 4) { suspended.unwrap_or(any) } else { any };
@@ -289,7 +292,7 @@ impl Generator {
     }
 
     /// Revokes and restores keys; the treasurer and the admin stay.
-    fn set_key(&mut self) -> (Origin, Vec<u8>) {
+    pub(super) fn set_key(&mut self) -> (Origin, Vec<u8>) {
         let revoked = self.keys.iter().position(|key| key.revoked == 1 && key.key != KeyId(6));
         let place = revoked.unwrap_or_else(|| self.random.pick(&[0, 1, 4, 5, 6]));
         let mut key = self.keys[place];

@@ -48,7 +48,7 @@ impl Generator {
         }
     }
 
-    fn send_time(&mut self) -> TimestampNs {
+    pub(super) fn send_time(&mut self) -> TimestampNs {
         TimestampNs(match self.random.below(100) {
             0 => self.now + 999_000_000 + self.random.below(3) * 1_000_000,
             1 => self.random.pick(&[0, 1, u64::MAX]),
@@ -89,7 +89,7 @@ impl Generator {
         }
     }
 
-    fn fresh_client_id(&mut self) -> ClientOrderId {
+    pub(super) fn fresh_client_id(&mut self) -> ClientOrderId {
         self.client_ids += 1;
         let high = if self.client_ids.is_multiple_of(3) { 1 } else { 0 };
         ClientOrderId([self.client_ids, high])
@@ -137,7 +137,7 @@ impl Generator {
     }
 
     /// Puts nonsense into one field.
-    fn spoil(&mut self, order: &mut NewOrder) {
+    pub(super) fn spoil(&mut self, order: &mut NewOrder) {
         let byte = self.random.below(8) as u8;
         match self.random.below(18) {
             0..3 => order.price = Price(self.random.absurd()),

@@ -78,9 +78,12 @@ impl Generator {
                 }
             }
         }
+        if self.has(Feature::Perpetual) {
+            self.plan_perpetuals();
+        }
     }
 
-    fn plan<M: Message>(&mut self, message: &M) {
+    pub(super) fn plan<M: Message>(&mut self, message: &M) {
         let message = bytes(message);
         self.now += 1_000;
         self.setup.push_back(Command { time_ns: self.now, origin: Origin::INTERNAL, message });

@@ -1,0 +1,123 @@
+//! A crisis: a perpetual stops, its mark goes far, those who win leave, others come in with little margin, and it trades
+//! again. So the lots of those who lost everything find few who could take them.
+
+use super::super::Generator;
+use super::super::world::trader_of;
+use super::Held;
+use ringbook_event::Origin;
+use ringbook_wire::message::{Mark, Message, NewOrder, SetStatus};
+use ringbook_wire::{
+    AccountId, OrderType, Price, Qty, Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs, order_flags,
+};
+
+/// One that goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crisis {
+    symbol: u32,
+    falls: bool,
+    /// Commands until it trades again.
+    left: u64,
+    begun: bool,
+    jumped: bool,
+}
+
+impl Generator {
+    /// The next command of a crisis that goes on, or now and then of a new one.
+    pub(super) fn crisis_command(&mut self) -> Option<(Origin, Vec<u8>)> {
+        let Some(mut crisis) = self.perpetuals.crisis else {
+            if self.random.chance(1, 150) {
+                self.perpetuals.crisis = self.new_crisis();
+            }
+            return None;
+        };
+        if !crisis.begun {
+            crisis.begun = true;
+            self.perpetuals.crisis = Some(crisis);
+            return Some(self.crisis_status(crisis, SymbolStatus::PreOpen));
+        }
+        if !crisis.jumped {
+            crisis.jumped = true;
+            self.perpetuals.crisis = Some(crisis);
+            return Some(self.crisis_mark(crisis));
+        }
+        if crisis.left == 0 {
+            self.perpetuals.crisis = None;
+            return Some(self.crisis_status(crisis, SymbolStatus::Trading));
+        }
+        crisis.left -= 1;
+        self.perpetuals.crisis = Some(crisis);
+        Some(self.crisis_order(crisis))
+    }
+
+    fn new_crisis(&mut self) -> Option<Crisis> {
+        let symbol = self.perpetual();
+        let holders = self.perpetuals.open().iter().filter(|(key, _)| key.1 == symbol).count();
+        let trades = self.status.get(&symbol) == Some(&SymbolStatus::Trading);
+        let falls = self.random.chance(1, 2);
+        let left = 4 + self.random.below(16);
+        (trades && holders >= 2).then_some(Crisis { symbol, falls, left, begun: false, jumped: false })
+    }
+
+    fn crisis_status(&self, crisis: Crisis, status: SymbolStatus) -> (Origin, Vec<u8>) {
+        let symbol = SymbolId(crisis.symbol);
+        Self::internal(&SetStatus { symbol, status: status.code(), ..SetStatus::new(0) })
+    }
+
+    fn crisis_mark(&mut self, crisis: Crisis) -> (Origin, Vec<u8>) {
+        let mark = self.perpetuals.mark(crisis.symbol);
+        let far = if crisis.falls { self.random.between(15, 85) } else { self.random.between(115, 500) };
+        let most = self.perpetuals.terms(crisis.symbol).max_price.0;
+        let feed_time = self.now;
+        self.perpetuals.feed_times.insert(crisis.symbol, feed_time);
+        Self::internal(&Mark {
+            symbol: SymbolId(crisis.symbol),
+            force: 1,
+            price: Price((mark * far / 100).clamp(3, most)),
+            feed_time: TimestampNs(feed_time),
+            ..Mark::new(0)
+        })
+    }
+
+    /// A winner leaves, a loser closes a part, or somebody comes in on the winners' side.
+    fn crisis_order(&mut self, crisis: Crisis) -> (Origin, Vec<u8>) {
+        let symbol = crisis.symbol;
+        let wins = |held: &Held| (held.quantity < 0) == crisis.falls;
+        let all: Vec<_> =
+            self.perpetuals.open().into_iter().filter(|(key, _)| key.1 == symbol && key.0 >= 16).collect();
+        let (winners, losers): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, held)| wins(held));
+        let who = match self.random.below(10) {
+            0..4 => &winners,
+            4..6 => &losers,
+            _ => &Vec::new(),
+        };
+        let (account, side, lots, closes) = if who.is_empty() {
+            let account = self.account();
+            let side = if crisis.falls { Side::Sell } else { Side::Buy };
+            (account, side, self.perpetual_lots(account, symbol), false)
+        } else {
+            let ((account, _), held) = who[self.random.below(who.len() as u64) as usize];
+            let side = if held.quantity > 0 { Side::Sell } else { Side::Buy };
+            let all = held.quantity.abs();
+            let part = if wins(&held) { all } else { self.random.between(1, all) };
+            (account, side, part, true)
+        };
+        let mark = self.perpetuals.mark(symbol);
+        let through = self.random.between(-1, 4) * (mark / 60).max(1);
+        let mut order = NewOrder {
+            account: AccountId(account),
+            symbol: SymbolId(symbol),
+            price: Price((if side == Side::Buy { mark + through } else { mark - through }).max(1)),
+            quantity: Qty(lots),
+            side: side.code(),
+            order_type: OrderType::Limit.code(),
+            time_in_force: TimeInForce::Gtc.code(),
+            stp: StpMode::None.code(),
+            ..NewOrder::new(0)
+        };
+        if closes && self.random.chance(3, 4) {
+            order.flags |= order_flags::REDUCE_ONLY;
+        }
+        let order = self.finish(order);
+        self.sent(trader_of(order.account.0), &order)
+    }
+}
