@@ -6,6 +6,7 @@
 
 mod common;
 
+use common::compare::{compare, number};
 use common::Venue;
 use ringbook_core::{Engine, Fault, Pending};
 use ringbook_event::{Event, Origin};
@@ -14,10 +15,6 @@ use ringbook_oracle::{Oracle, examples, scenario, text};
 use ringbook_wire::message::{Continue, Genesis, Message, MessageType, Quarantine};
 use ringbook_wire::{EndReason, Sequence, Side, SymbolId};
 use zerocopy::IntoBytes;
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
-}
 
 #[test]
 fn examples_of_the_rule_book() {
@@ -32,48 +29,10 @@ fn random_streams_give_the_oracles_events() {
     let (first, seeds) = (number("RINGBOOK_SEED", 1), number("RINGBOOK_SEEDS", 60));
     let commands = number("RINGBOOK_COMMANDS", 2_000);
     for seed in first..first + seeds {
-        compare(seed, commands);
+        let generator = Generator::new(seed);
+        compare(seed, commands, if seed.is_multiple_of(2) { generator.with_unsettled() } else { generator });
     }
     println!("seeds {first} to {}: {seeds} streams of {commands} commands, every event equal", first + seeds - 1);
-}
-
-fn compare(seed: u64, commands: u64) {
-    let mut generator = Generator::new(seed);
-    if seed.is_multiple_of(2) {
-        generator = generator.with_unsettled();
-    }
-    let genesis = generator.genesis();
-    let mut venue = Venue::with(&genesis);
-    let mut oracle = Oracle::new(&genesis);
-    let mut log = Vec::new();
-    let check_every = number("RINGBOOK_CHECK_EVERY", 50);
-    for step in 0..commands {
-        let command = generator.next_command();
-        log.push(text::command(command.time_ns, &command.origin, &command.message));
-        let expected = oracle.apply(venue.engine.sequence().0 + 1, command.time_ns, command.origin, &command.message);
-        let got = venue.one(command.time_ns, command.origin, &command.message);
-        if got != expected {
-            for line in log.iter().rev().take(12).rev() {
-                println!("{line}");
-            }
-            let print = |events: &[Event]| events.iter().map(text::event).collect::<Vec<_>>().join("\n    ");
-            panic!(
-                "seed {seed}, command {step}: engine and oracle differ (RINGBOOK_SEED={seed} RINGBOOK_SEEDS=1)\n  engine\n    {}\n  oracle\n    {}",
-                print(&got),
-                print(&expected)
-            );
-        }
-        generator.observe(&got);
-        if step % check_every == 0 || step + 1 == commands {
-            venue.engine.check_invariants().unwrap_or_else(|what| panic!("seed {seed}, command {step}: {what}"));
-        }
-        if step % 700 == seed * 37 % 700 {
-            let image = venue.engine.image();
-            let restored = Engine::restore(&image).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-            assert!(restored.image() == image, "seed {seed}, command {step}: the image of a restored engine differs");
-            venue.engine = restored;
-        }
-    }
 }
 
 /// A match that crashed the engine in one of its later parts is given up: its rest ends, its symbol halts, and the

@@ -3,7 +3,20 @@
 mod common;
 
 use common::Venue;
+use common::compare::{compare, number};
+use ringbook_oracle::generate::{Feature, Generator};
 use ringbook_oracle::{examples, scenario};
+
+/// `RINGBOOK_SEEDS`, `RINGBOOK_COMMANDS`, `RINGBOOK_SEED`, `RINGBOOK_CHECK_EVERY` as in `oracle.rs`.
+#[test]
+fn random_streams_with_perpetuals_give_the_oracles_events() {
+    let (first, seeds) = (number("RINGBOOK_SEED", 1), number("RINGBOOK_SEEDS", 60));
+    let commands = number("RINGBOOK_COMMANDS", 2_000);
+    for seed in first..first + seeds {
+        compare(seed, commands, Generator::new(seed).with(Feature::Perpetual));
+    }
+    println!("seeds {first} to {}: {seeds} streams of {commands} commands, every event equal", first + seeds - 1);
+}
 
 #[test]
 fn perpetual_examples_hold() {

@@ -2,6 +2,8 @@
 //! time unless told otherwise.
 #![allow(dead_code, reason = "every test takes what it needs")]
 
+pub mod compare;
+
 use ringbook_core::{Engine, Fault};
 use ringbook_event::{Event, Origin, events};
 use ringbook_oracle::{Exchange, scenario};
@@ -23,7 +25,7 @@ impl Venue {
 
     /// After this GENESIS.
     pub fn with(genesis: &Genesis) -> Self {
-        let mut venue = Self { engine: Engine::new(), buffer: vec![0; 1 << 20] };
+        let mut venue = Self { engine: Engine::new(), buffer: vec![0; 2 << 20] };
         assert_eq!(venue.one(0, Origin::INTERNAL, genesis.as_bytes()).len(), 1);
         venue
     }
