@@ -14,6 +14,7 @@ mod perpetual_liquidation;
 mod perpetual_margin;
 mod perpetual_marks;
 mod perpetual_positions;
+mod perpetual_settle;
 mod perpetual_stages;
 mod rules;
 mod stops;
@@ -41,6 +42,9 @@ pub use perpetual_marks::{
 pub use perpetual_positions::{
     deficit, e13, e14, e15, e32, isolated_flip, isolated_floor, isolated_floor_below_zero, isolated_opening,
     margin_test, margin_test_of_the_taker, stage_fields,
+};
+pub use perpetual_settle::{
+    leverage, new_tiers, perpetual_configuration, perpetual_uncross, position_limits, settlement, settlement_margins,
 };
 pub use perpetual_stages::{
     cancel_only, liquidation_ends_orders, liquidation_fee_bound, liquidation_in_the_band, residual_below_zero,
@@ -140,6 +144,7 @@ pub const PERPETUAL: &[(&str, Example)] = &[
     ("isolated_floor_below_zero", isolated_floor_below_zero),
     ("isolated_opening", isolated_opening),
     ("isolated_reserves", isolated_reserves),
+    ("leverage", leverage),
     ("liquidation_ends_orders", liquidation_ends_orders),
     ("liquidation_fee_bound", liquidation_fee_bound),
     ("liquidation_in_the_band", liquidation_in_the_band),
@@ -149,9 +154,15 @@ pub const PERPETUAL: &[(&str, Example)] = &[
     ("mark_refused", mark_refused),
     ("mark_run", mark_run),
     ("market_that_cannot_trade", market_that_cannot_trade),
+    ("new_tiers", new_tiers),
     ("no_mark", no_mark),
+    ("perpetual_configuration", perpetual_configuration),
+    ("perpetual_uncross", perpetual_uncross),
+    ("position_limits", position_limits),
     ("removable", removable),
     ("residual_below_zero", residual_below_zero),
+    ("settlement", settlement),
+    ("settlement_margins", settlement_margins),
     ("stage_fields", stage_fields),
     ("stages_by_tier", stages_by_tier),
     ("stale_mark", stale_mark),
