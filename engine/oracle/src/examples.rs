@@ -16,6 +16,7 @@ mod perpetual_marks;
 mod perpetual_money;
 mod perpetual_orders;
 mod perpetual_positions;
+mod perpetual_rules;
 mod perpetual_settle;
 mod perpetual_stages;
 mod rules;
@@ -49,6 +50,10 @@ pub use perpetual_orders::{
 pub use perpetual_positions::{
     deficit, e13, e14, e15, e32, isolated_flip, isolated_floor, isolated_floor_below_zero, isolated_opening,
     margin_test, margin_test_of_the_taker, stage_fields,
+};
+pub use perpetual_rules::{
+    band_of_the_mark, liquidation_triggers_stops, liquidation_trims_makers, order_of_buckets, perpetual_notional,
+    perpetual_order_kinds, perpetual_rebate, perpetual_self_trade, unrealized_profit_carries_orders,
 };
 pub use perpetual_settle::{
     leverage, new_tiers, perpetual_configuration, perpetual_uncross, position_limits, settlement, settlement_margins,
@@ -140,6 +145,7 @@ pub const PERPETUAL: &[(&str, Example)] = &[
     ("adjust_margin", adjust_margin),
     ("adl_candidates", adl_candidates),
     ("amend_perpetual", amend_perpetual),
+    ("band_of_the_mark", band_of_the_mark),
     ("cancel_only", cancel_only),
     ("close_position_orders", close_position_orders),
     ("cross_reduction", cross_reduction),
@@ -160,6 +166,8 @@ pub const PERPETUAL: &[(&str, Example)] = &[
     ("liquidation_ends_orders", liquidation_ends_orders),
     ("liquidation_fee_bound", liquidation_fee_bound),
     ("liquidation_in_the_band", liquidation_in_the_band),
+    ("liquidation_triggers_stops", liquidation_triggers_stops),
+    ("liquidation_trims_makers", liquidation_trims_makers),
     ("margin_price", margin_price),
     ("margin_test", margin_test),
     ("margin_test_of_the_taker", margin_test_of_the_taker),
@@ -170,8 +178,13 @@ pub const PERPETUAL: &[(&str, Example)] = &[
     ("market_that_cannot_trade", market_that_cannot_trade),
     ("new_tiers", new_tiers),
     ("no_mark", no_mark),
+    ("order_of_buckets", order_of_buckets),
     ("perpetual_configuration", perpetual_configuration),
+    ("perpetual_notional", perpetual_notional),
+    ("perpetual_order_kinds", perpetual_order_kinds),
+    ("perpetual_rebate", perpetual_rebate),
     ("perpetual_requests", perpetual_requests),
+    ("perpetual_self_trade", perpetual_self_trade),
     ("perpetual_uncross", perpetual_uncross),
     ("position_limits", position_limits),
     ("reduce_only_entry", reduce_only_entry),
@@ -188,5 +201,6 @@ pub const PERPETUAL: &[(&str, Example)] = &[
     ("transfer_numbers", transfer_numbers),
     ("transfers", transfers),
     ("uncovered", uncovered),
+    ("unrealized_profit_carries_orders", unrealized_profit_carries_orders),
     ("waiting_bucket", waiting_bucket),
 ];
