@@ -1,5 +1,5 @@
-//! TRANSFER and ADJUST_MARGIN (DOMAIN §3.2, PERPETUAL.md): what is refused, in which order, what a repetition gets, and their
-//! QUARANTINE.
+//! TRANSFER and ADJUST_MARGIN (DOMAIN §3.2, PERPETUAL.md): what is refused, in which order, what a repetition gets, and
+//! their QUARANTINE.
 
 use crate::Exchange;
 use crate::scenario::perpetual::{INSURANCE, SECOND, usdt};
@@ -120,7 +120,8 @@ pub fn transfer_numbers(exchange: &mut dyn Exchange) {
     assert_eq!(desk.wallet(100), 10);
 }
 
-/// Transfers out of the futures wallet, and into isolated margin, need fresh marks of the account's cross positions in the asset.
+/// Transfers out of the futures wallet, and into isolated margin, need fresh marks of the account's cross positions in
+/// the asset.
 pub fn stale_transfers(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100, 199], "10000");

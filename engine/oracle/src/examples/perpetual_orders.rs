@@ -1,5 +1,5 @@
-//! E29 and the orders that only perpetuals have (DOMAIN §4.1, PERPETUAL.md "NEW_ORDER on a perpetual"): reduce-only and its
-//! trim, close-position, stops on the mark, what a suspended account and the insurance fund may send, amendments.
+//! E29 and the orders that only perpetuals have (DOMAIN §4.1, PERPETUAL.md "NEW_ORDER on a perpetual"): reduce-only and
+//! its trim, close-position, stops on the mark, what a suspended account and the insurance fund may send, amendments.
 
 use crate::Exchange;
 use crate::scenario::perpetual::{FEES, INSURANCE, SECOND, at, close_position, on_mark, reduce_only, usdt};
@@ -61,7 +61,8 @@ pub fn e29(exchange: &mut dyn Exchange) {
     assert_eq!(newer.end(older), None);
 }
 
-/// Reduce-only at entry: 303 without an opposite position, else cut to it; the fills of a taker trim others of its account.
+/// Reduce-only at entry: 303 without an opposite position, else cut to it; the fills of a taker trim others of its
+/// account.
 pub fn reduce_only_entry(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100, 101, 198, 199], "100000");
@@ -234,7 +235,8 @@ pub fn mark_stops(exchange: &mut dyn Exchange) {
     assert_eq!((end.story(), end.triggered()), (vec!["Status", "Triggered"], vec![(stale, 300)]));
 }
 
-/// What a stop order fails for when it runs: margin, reduce-only mode, limits, as if it came now; RISES_TO after FALLS_TO.
+/// What a stop order fails for when it runs: margin, reduce-only mode, limits, as if it came now; RISES_TO after
+/// FALLS_TO.
 pub fn mark_stop_fails(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100], "100");

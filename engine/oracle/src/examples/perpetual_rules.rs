@@ -1,5 +1,5 @@
-//! Rules of PERPETUAL.md that have no other place: notional bounds, the band, rebates, trades with oneself, what a liquidation's
-//! trades cause, the order of buckets.
+//! Rules of PERPETUAL.md that have no other place: notional bounds, the band, rebates, trades with oneself, what a
+//! liquidation's trades cause, the order of buckets.
 
 use crate::Exchange;
 use crate::scenario::perpetual::{
@@ -13,7 +13,8 @@ use ringbook_wire::{
 
 use TriggerDirection::{FallsTo, RisesTo};
 
-/// 203: market orders by the mark, stop-market orders by their trigger; reduce-only and close-position orders are free of it.
+/// 203: market orders by the mark, stop-market orders by their trigger; reduce-only and close-position orders are free
+/// of it.
 pub fn perpetual_notional(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100, 199], "100000");
@@ -37,7 +38,8 @@ pub fn perpetual_notional(exchange: &mut dyn Exchange) {
     desk.place(close_position(100, symbol, Side::Sell, FallsTo, 90)).accepted();
 }
 
-/// The band is around the stored mark, also a stale one, and protects market orders; before the first mark there is none.
+/// The band is around the stored mark, also a stale one, and protects market orders; before the first mark there is
+/// none.
 pub fn band_of_the_mark(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100, 198, 199], "100000");
@@ -55,7 +57,8 @@ pub fn band_of_the_mark(exchange: &mut dyn Exchange) {
     assert_eq!(desk.place(reduce_only(market(100, symbol, Side::Sell, 10))).fills(), [(60, 10)]);
 }
 
-/// Reserves are by `max(taker, maker, 0)`; the fee of a fill may be a rebate, and goes through the futures wallet of FEES.
+/// Reserves are by `max(taker, maker, 0)`; the fee of a fill may be a rebate, and goes through the futures wallet of
+/// FEES.
 pub fn perpetual_rebate(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100, 199], "1000");
@@ -119,8 +122,8 @@ pub fn perpetual_order_kinds(exchange: &mut dyn Exchange) {
     desk.available(100, probe, usdt("940"));
 }
 
-/// A liquidation's trades are trades: they set `last`, and the stop orders that this triggers run before the next bucket. A flat
-/// isolated position gives its margin back.
+/// A liquidation's trades are trades: they set `last`, and the stop orders that this triggers run before the next
+/// bucket. A flat isolated position gives its margin back.
 pub fn liquidation_triggers_stops(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100, 101, 197, 198, 199], "10000");

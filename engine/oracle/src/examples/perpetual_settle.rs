@@ -1,5 +1,5 @@
-//! Settlement, the uncross of a perpetual, configuration: SETTLE_SYMBOL, SET_PERPETUAL, SET_POSITION_LIMIT, SET_LEVERAGE
-//! (PERPETUAL.md).
+//! Settlement, the uncross of a perpetual, configuration: SETTLE_SYMBOL, SET_PERPETUAL, SET_POSITION_LIMIT,
+//! SET_LEVERAGE (PERPETUAL.md).
 
 use crate::Exchange;
 use crate::scenario::perpetual::{FEES, INSURANCE, at, close_position, on_mark, perpetual, plain, reduce_only, usdt};
@@ -13,7 +13,8 @@ use ringbook_wire::{
 
 use TriggerDirection::{FallsTo, RisesTo};
 
-/// SETTLE_SYMBOL: orders end, then everyone closes at the price; INSURANCE pays what an isolated margin or a wallet lacks.
+/// SETTLE_SYMBOL: orders end, then everyone closes at the price; INSURANCE pays what an isolated margin or a wallet
+/// lacks.
 pub fn settlement(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[101, 102, 103], "100000");
@@ -73,8 +74,8 @@ pub fn settlement(exchange: &mut dyn Exchange) {
     desk.status(symbol, SymbolStatus::Trading).refused(RejectCode::BadConfig);
 }
 
-/// An isolated profit or a loss within M goes to the wallet; another cross position keeps a wallet below zero, and its bucket is
-/// looked at afterwards.
+/// An isolated profit or a loss within M goes to the wallet; another cross position keeps a wallet below zero, and its
+/// bucket is looked at afterwards.
 pub fn settlement_margins(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[101, 102, 199], "100000");
@@ -113,7 +114,8 @@ pub fn settlement_margins(exchange: &mut dyn Exchange) {
     assert_eq!(desk.wallet(100), 0);
 }
 
-/// The uncross of a perpetual: REALIZED with role 3, the buy first; both pay the taker's rate; open interest in PRE_OPEN.
+/// The uncross of a perpetual: REALIZED with role 3, the buy first; both pay the taker's rate; open interest in
+/// PRE_OPEN.
 pub fn perpetual_uncross(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100, 101, 102, 199], "100000");
