@@ -13,7 +13,11 @@ mod perpetual_adl;
 mod perpetual_liquidation;
 mod perpetual_margin;
 mod perpetual_marks;
+mod perpetual_money;
+mod perpetual_orders;
 mod perpetual_positions;
+mod perpetual_rules;
+mod perpetual_settle;
 mod perpetual_stages;
 mod rules;
 mod stops;
@@ -38,9 +42,21 @@ pub use perpetual_marks::{
     e26, funding_details, funding_interval, funding_refused, mark_refused, mark_run, market_that_cannot_trade, no_mark,
     stale_mark,
 };
+pub use perpetual_money::{adjust_margin, stale_transfers, transfer_numbers, transfers};
+pub use perpetual_orders::{
+    amend_perpetual, close_position_orders, e29, insurance_orders, mark_stop_fails, mark_stops, perpetual_requests,
+    reduce_only_entry, suspended_account,
+};
 pub use perpetual_positions::{
     deficit, e13, e14, e15, e32, isolated_flip, isolated_floor, isolated_floor_below_zero, isolated_opening,
     margin_test, margin_test_of_the_taker, stage_fields,
+};
+pub use perpetual_rules::{
+    band_of_the_mark, liquidation_triggers_stops, liquidation_trims_makers, order_of_buckets, perpetual_notional,
+    perpetual_order_kinds, perpetual_rebate, perpetual_self_trade, unrealized_profit_carries_orders,
+};
+pub use perpetual_settle::{
+    leverage, new_tiers, perpetual_configuration, perpetual_uncross, position_limits, settlement, settlement_margins,
 };
 pub use perpetual_stages::{
     cancel_only, liquidation_ends_orders, liquidation_fee_bound, liquidation_in_the_band, residual_below_zero,
@@ -120,13 +136,18 @@ pub const PERPETUAL: &[(&str, Example)] = &[
     ("e24", e24),
     ("e25", e25),
     ("e26", e26),
+    ("e29", e29),
     ("e30", e30),
     ("e31", e31),
     ("e32", e32),
     ("e33", e33),
     ("e36_perpetual", e36_perpetual),
+    ("adjust_margin", adjust_margin),
     ("adl_candidates", adl_candidates),
+    ("amend_perpetual", amend_perpetual),
+    ("band_of_the_mark", band_of_the_mark),
     ("cancel_only", cancel_only),
+    ("close_position_orders", close_position_orders),
     ("cross_reduction", cross_reduction),
     ("deficit", deficit),
     ("fund_adl", fund_adl),
@@ -135,27 +156,51 @@ pub const PERPETUAL: &[(&str, Example)] = &[
     ("funding_details", funding_details),
     ("funding_interval", funding_interval),
     ("funding_refused", funding_refused),
+    ("insurance_orders", insurance_orders),
     ("isolated_flip", isolated_flip),
     ("isolated_floor", isolated_floor),
     ("isolated_floor_below_zero", isolated_floor_below_zero),
     ("isolated_opening", isolated_opening),
     ("isolated_reserves", isolated_reserves),
+    ("leverage", leverage),
     ("liquidation_ends_orders", liquidation_ends_orders),
     ("liquidation_fee_bound", liquidation_fee_bound),
     ("liquidation_in_the_band", liquidation_in_the_band),
+    ("liquidation_triggers_stops", liquidation_triggers_stops),
+    ("liquidation_trims_makers", liquidation_trims_makers),
     ("margin_price", margin_price),
     ("margin_test", margin_test),
     ("margin_test_of_the_taker", margin_test_of_the_taker),
     ("mark_refused", mark_refused),
     ("mark_run", mark_run),
+    ("mark_stop_fails", mark_stop_fails),
+    ("mark_stops", mark_stops),
     ("market_that_cannot_trade", market_that_cannot_trade),
+    ("new_tiers", new_tiers),
     ("no_mark", no_mark),
+    ("order_of_buckets", order_of_buckets),
+    ("perpetual_configuration", perpetual_configuration),
+    ("perpetual_notional", perpetual_notional),
+    ("perpetual_order_kinds", perpetual_order_kinds),
+    ("perpetual_rebate", perpetual_rebate),
+    ("perpetual_requests", perpetual_requests),
+    ("perpetual_self_trade", perpetual_self_trade),
+    ("perpetual_uncross", perpetual_uncross),
+    ("position_limits", position_limits),
+    ("reduce_only_entry", reduce_only_entry),
     ("removable", removable),
     ("residual_below_zero", residual_below_zero),
+    ("settlement", settlement),
+    ("settlement_margins", settlement_margins),
     ("stage_fields", stage_fields),
     ("stages_by_tier", stages_by_tier),
     ("stale_mark", stale_mark),
+    ("stale_transfers", stale_transfers),
     ("stops_before_liquidation", stops_before_liquidation),
+    ("suspended_account", suspended_account),
+    ("transfer_numbers", transfer_numbers),
+    ("transfers", transfers),
     ("uncovered", uncovered),
+    ("unrealized_profit_carries_orders", unrealized_profit_carries_orders),
     ("waiting_bucket", waiting_bucket),
 ];

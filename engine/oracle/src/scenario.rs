@@ -14,6 +14,7 @@ use ringbook_wire::{
 };
 use std::collections::BTreeMap;
 
+mod futures;
 pub mod perpetual;
 
 /// Anything that turns commands into events: the oracle, or the fast engine behind an adapter.
@@ -239,7 +240,7 @@ pub struct Desk<'a> {
     /// Available and held of spot wallets as the last BALANCE told.
     pub balances: BTreeMap<(u32, u32), (i64, i64)>,
     /// What is known of perpetuals.
-    futures: perpetual::Futures,
+    futures: futures::Futures,
     clients: u128,
     adjustments: BTreeMap<u32, u64>,
     symbols: u32,
@@ -253,7 +254,7 @@ impl<'a> Desk<'a> {
             sequence: 1,
             now: 1_000_000_000_000,
             balances: BTreeMap::new(),
-            futures: perpetual::Futures::default(),
+            futures: futures::Futures::default(),
             clients: 0,
             adjustments: BTreeMap::new(),
             symbols: 0,

@@ -1,5 +1,5 @@
-//! E24, E25 and the rest of DOMAIN §6.6 and §6.7: what the insurance fund takes, whom auto-deleveraging closes, and what is
-//! left when neither can.
+//! E24, E25 and the rest of DOMAIN §6.6 and §6.7: what the insurance fund takes, whom auto-deleveraging closes, and
+//! what is left when neither can.
 
 use crate::Exchange;
 use crate::scenario::perpetual::{INSURANCE, R, Stage, Taken, at, usdt};
@@ -146,8 +146,8 @@ pub fn fund_capacity(exchange: &mut dyn Exchange) {
     assert_eq!(mark.adls(), [(199, 101, 43, 95, usdt("215"))]);
 }
 
-/// Ties go to the lower account; the candidates' orders in the symbol end, others stay; a candidate whose equity does not
-/// cover a lot is passed over and keeps its orders.
+/// Ties go to the lower account; the candidates' orders in the symbol end, others stay; a candidate whose equity does
+/// not cover a lot is passed over and keeps its orders.
 pub fn adl_candidates(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100, 199], "100000");
@@ -226,8 +226,8 @@ pub fn uncovered(exchange: &mut dyn Exchange) {
     desk.place(limit(199, symbol, Side::Buy, 80, 1)).accepted();
 }
 
-/// The fund's own ADL: its equity is below 0 after a mark; the largest loss goes first, at the fund's bankruptcy price, and as
-/// soon as its equity is not below 0 it stops.
+/// The fund's own ADL: its equity is below 0 after a mark; the largest loss goes first, at the fund's bankruptcy price,
+/// and as soon as its equity is not below 0 it stops.
 pub fn fund_adl(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100, 101, 199], "100000");

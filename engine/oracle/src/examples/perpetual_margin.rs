@@ -1,5 +1,5 @@
-//! E16, E17, E18, E30, E31, E36 (its perpetual half): what orders and positions need, what may leave. The terms of DOMAIN §6.2
-//! are seen from outside: an order with so much passes, and with one unit less it does not.
+//! E16, E17, E18, E30, E31, E36 (its perpetual half): what orders and positions need, what may leave. The terms of
+//! DOMAIN §6.2 are seen from outside: an order with so much passes, and with one unit less it does not.
 
 use crate::Exchange;
 use crate::scenario::perpetual::{at, cents, set_tiers, usdt};
@@ -182,7 +182,8 @@ pub fn e31(exchange: &mut dyn Exchange) {
     desk.available(103, probe, usdt("5920"));
 }
 
-/// DOMAIN §6.2: reserves of an isolated side count in U exactly when its `inc` is above 0; else the position backs them.
+/// DOMAIN §6.2: reserves of an isolated side count in U exactly when its `inc` is above 0; else the position backs
+/// them.
 pub fn isolated_reserves(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100], "3025");

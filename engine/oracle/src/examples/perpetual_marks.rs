@@ -128,7 +128,8 @@ pub fn stale_mark(exchange: &mut dyn Exchange) {
     desk.place(limit(100, symbol, Side::Buy, 90, 1)).refused(RejectCode::NoMark);
 }
 
-/// Without a mark every order is refused with 305, but 303 and 304 come before it; a market order without an opposite side, too.
+/// Without a mark every order is refused with 305, but 303 and 304 come before it; a market order without an opposite
+/// side, too.
 pub fn no_mark(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[100], "100000");

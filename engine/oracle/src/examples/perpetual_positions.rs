@@ -1,5 +1,5 @@
-//! E13, E14, E15, E32 and the rest of DOMAIN §6.3: cost, closing, flips, the margin of an isolated position, what happens
-//! where a fill costs more than the wallet has.
+//! E13, E14, E15, E32 and the rest of DOMAIN §6.3: cost, closing, flips, the margin of an isolated position, what
+//! happens where a fill costs more than the wallet has.
 
 use crate::Exchange;
 use crate::scenario::perpetual::{FEES, HOUR, INSURANCE, Stage, at, reduce_only, usdt};
@@ -125,7 +125,8 @@ pub fn e32(exchange: &mut dyn Exchange) {
     assert_eq!((stage.account, stage.equity, stage.tier), (101, usdt("95.55"), 1));
 }
 
-/// DOMAIN §6.3: an isolated flip, with a profit and with a loss that the wallet pays because the position was flat between.
+/// DOMAIN §6.3: an isolated flip, with a profit and with a loss that the wallet pays because the position was flat
+/// between.
 pub fn isolated_flip(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[198, 199], "1000000");
@@ -234,8 +235,8 @@ pub fn isolated_floor_below_zero(exchange: &mut dyn Exchange) {
     assert_eq!(desk.wallet(100), usdt("916.775"), "−508.75 − 12.625 + 1,188.15 + 250");
 }
 
-/// FUND(DEFICIT): a resting order fills after funding took what it was accepted with; the last cross position is gone and the
-/// wallet is below zero, so INSURANCE pays.
+/// FUND(DEFICIT): a resting order fills after funding took what it was accepted with; the last cross position is gone
+/// and the wallet is below zero, so INSURANCE pays.
 pub fn deficit(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[198, 199], "1000000");

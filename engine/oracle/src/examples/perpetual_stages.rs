@@ -1,6 +1,6 @@
-//! The liquidation of a bucket beyond E20 to E23 (DOMAIN §6.6, PERPETUAL.md "The work loop"): stages by tier, orders that end,
-//! CANCEL_ONLY, the band, buckets that wait, the order of buckets, what remains. Mostly in the plain perpetual, where one
-//! tick × one lot is 1 USDT and maintenance 1 %.
+//! The liquidation of a bucket beyond E20 to E23 (DOMAIN §6.6, PERPETUAL.md "The work loop"): stages by tier, orders
+//! that end, CANCEL_ONLY, the band, buckets that wait, the order of buckets, what remains. Mostly in the plain
+//! perpetual, where one tick × one lot is 1 USDT and maintenance 1 %.
 
 use crate::Exchange;
 use crate::scenario::perpetual::{HOUR, INSURANCE, SECOND, Taken, at, on_mark, reduce_only, set_tiers, usdt};
@@ -62,7 +62,8 @@ pub fn liquidation_fee_bound(exchange: &mut dyn Exchange) {
     assert_eq!(desk.mark(symbol, 95).funds(), [(100, FundReason::Fee, usdt("80"), 0)]);
 }
 
-/// Liquidation ends the bucket's orders first, by symbol and order id: of a cross bucket those of all perpetuals of its asset.
+/// Liquidation ends the bucket's orders first, by symbol and order id: of a cross bucket those of all perpetuals of its
+/// asset.
 pub fn liquidation_ends_orders(exchange: &mut dyn Exchange) {
     let mut desk = Desk::new(exchange);
     desk.traders(&[199], "1000000");

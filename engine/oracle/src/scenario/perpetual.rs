@@ -1,20 +1,17 @@
-//! Perpetuals for the [`Desk`]: builders with the numbers of DOMAIN §7, and readers of the events that only perpetuals
-//! cause. Amounts and prices are written as people write them (`usdt("190.7632")`, `at("47690.7")`).
-//!
-//! Invariant: after every command the desk asks for the identities of DOMAIN §6.9 (ΣQ = 0, Σ(W + M) − ΣC = net
-//! transfers), computed from the events alone, and for the order of the last events (docs/PERPETUAL.md, Money).
+//! Perpetuals for the [`Desk`]: builders with the numbers of DOMAIN §7, commands, and probes of what an account may do.
+//! Amounts and prices are written as people write them (`usdt("190.7632")`, `at("47690.7")`).
 
+use super::futures::mode;
+pub use super::futures::{Stage, Taken};
 use super::{BTC, Desk, Outcome, USDT, ioc, limit, market, stop};
-use ringbook_event::{Event, Position};
 use ringbook_wire::message::{
     AdjustMargin, Funding, Mark, Message, NewOrder, SetLeverage, SetPerpetual, SetPositionLimit, SettleSymbol,
     Transfer, name_field,
 };
 use ringbook_wire::{
-    AccountId, Amount, AssetId, FeeModel, FundReason, MarginMode, Price, Qty, Rate, RejectCode, Side, StpMode,
-    SymbolId, SymbolKind, SymbolStatus, TimestampNs, TriggerDirection, TriggerSource, Wallet, order_flags,
+    AccountId, Amount, AssetId, FeeModel, MarginMode, Price, Qty, Rate, RejectCode, Side, StpMode, SymbolId,
+    SymbolKind, SymbolStatus, TimestampNs, TriggerDirection, TriggerSource, order_flags,
 };
-use std::collections::BTreeMap;
 
 /// The base asset of [`ether`], scale 8; [`Desk::ether`] makes it.
 pub const ETH: u32 = 3;
@@ -59,8 +56,8 @@ pub fn cents(text: &str) -> i64 {
     decimal(text, 2)
 }
 
-/// The BTC perpetual of DOMAIN §7: tick 0.1, lot 0.001 BTC, taker 0.05 %, maker 0, liquidation fee 0.10 %, the tiers of §2,
-/// leverage to 125. No band and no limit of jumps; marks live for 5 s; funding every 8 h, at most 0.75 %; slip 1 %.
+/// The BTC perpetual of DOMAIN §7: tick 0.1, lot 0.001 BTC, taker 0.05 %, maker 0, liquidation fee 0.10 %, the tiers of
+/// §2, leverage to 125. No band and no limit of jumps; marks live for 5 s; funding every 8 h, at most 0.75 %; slip 1 %.
 pub fn perpetual(symbol: u32) -> SetPerpetual {
     let mut message = SetPerpetual {
         symbol: SymbolId(symbol),
@@ -120,8 +117,8 @@ pub fn ether(symbol: u32) -> SetPerpetual {
     message
 }
 
-/// A perpetual whose values are easy to follow: one tick × one lot is 1 USDT (K = 10^8), no fees at all, one tier of 1 %
-/// to 10,000,000 USDT, leverage to 50.
+/// A perpetual whose values are easy to follow: one tick × one lot is 1 USDT (K = 10^8), no fees at all, one tier of 1
+/// % to 10,000,000 USDT, leverage to 50.
 pub fn plain(symbol: u32) -> SetPerpetual {
     let mut message = SetPerpetual {
         quote_per_tick_lot: Amount(R),
@@ -172,220 +169,6 @@ pub fn close_position(account: u32, symbol: u32, side: Side, direction: TriggerD
     NewOrder { flags: order_flags::CLOSE_POSITION, ..order }
 }
 
-/// LIQUIDATION, for comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stage {
-    /// Whose bucket.
-    pub account: u32,
-    /// What backs the position.
-    pub mode: MarginMode,
-    /// Tier, from 1.
-    pub tier: u8,
-    /// Lots to be closed.
-    pub quantity: i64,
-    /// Lots of the position.
-    pub position: i64,
-    /// Limit of the order; 0 without one.
-    pub price: i64,
-    /// Bankruptcy price.
-    pub bankruptcy: i64,
-    /// Mark.
-    pub mark: i64,
-    /// Equity of the bucket.
-    pub equity: i64,
-}
-
-/// TAKEOVER, for comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// Whose position.
-    pub account: u32,
-    /// What backed it.
-    pub mode: MarginMode,
-    /// Lots of the position.
-    pub quantity: i64,
-    /// Bankruptcy price.
-    pub price: i64,
-    /// What the customer realised.
-    pub pnl: i64,
-    /// Lots that the fund takes.
-    pub fund: i64,
-}
-
-fn mode(byte: u8) -> MarginMode {
-    MarginMode::from_code(byte).expect("a margin mode")
-}
-
-impl Outcome {
-    /// Names of the events but BALANCE and POSITION, in order.
-    pub fn story(&self) -> Vec<&'static str> {
-        self.names().into_iter().filter(|&name| name != "Position").collect()
-    }
-
-    /// Account, role (1 taker, 2 maker, 3 uncross, 4 settlement), lots and profit of each REALIZED.
-    pub fn realized(&self) -> Vec<(u32, u8, i64, i64)> {
-        let realized = |event: &Event| match event {
-            Event::Realized(e) => Some((e.header.subject, e.header.a, e.quantity.0, e.pnl.0)),
-            _ => None,
-        };
-        self.0.iter().filter_map(realized).collect()
-    }
-
-    /// Account, position and payment of each FUNDING.
-    pub fn payments(&self) -> Vec<(u32, i64, i64)> {
-        let funding = |event: &Event| match event {
-            Event::Funding(e) => Some((e.header.subject, e.quantity.0, e.payment.0)),
-            _ => None,
-        };
-        self.0.iter().filter_map(funding).collect()
-    }
-
-    /// Every LIQUIDATION.
-    pub fn stages(&self) -> Vec<Stage> {
-        let stage = |event: &Event| match event {
-            Event::Liquidation(e) => Some(Stage {
-                account: e.header.subject,
-                mode: mode(e.header.a),
-                tier: e.header.b,
-                quantity: e.quantity.0,
-                position: e.position.0,
-                price: e.price.0,
-                bankruptcy: e.bankruptcy.0,
-                mark: e.mark.0,
-                equity: e.equity.0,
-            }),
-            _ => None,
-        };
-        self.0.iter().filter_map(stage).collect()
-    }
-
-    /// Every TAKEOVER.
-    pub fn taken(&self) -> Vec<Taken> {
-        let taken = |event: &Event| match event {
-            Event::Takeover(e) => Some(Taken {
-                account: e.header.subject,
-                mode: mode(e.header.a),
-                quantity: e.quantity.0,
-                price: e.price.0,
-                pnl: e.pnl.0,
-                fund: e.fund.0,
-            }),
-            _ => None,
-        };
-        self.0.iter().filter_map(taken).collect()
-    }
-
-    /// Account, whose position it was against, lots, price and profit of each ADL.
-    pub fn adls(&self) -> Vec<(u32, u32, i64, i64, i64)> {
-        let adl = |event: &Event| match event {
-            Event::Adl(e) => Some((e.header.subject, e.of.0, e.quantity.0, e.price.0, e.pnl.0)),
-            _ => None,
-        };
-        self.0.iter().filter_map(adl).collect()
-    }
-
-    /// Account, reason, amount and lots of each FUND.
-    pub fn funds(&self) -> Vec<(u32, FundReason, i64, i64)> {
-        let fund = |event: &Event| match event {
-            Event::Fund(e) => {
-                let reason = FundReason::from_code(e.header.a).expect("a fund reason");
-                Some((e.header.subject, reason, e.amount.0, e.quantity.0))
-            }
-            _ => None,
-        };
-        self.0.iter().filter_map(fund).collect()
-    }
-
-    /// Price and small field of the MARK, if there is one.
-    pub fn marked(&self) -> Option<(i64, u8)> {
-        let mark = |event: &Event| if let Event::Mark(e) = event { Some((e.price.0, e.header.b)) } else { None };
-        self.0.iter().find_map(mark)
-    }
-
-    /// Order, reason (1 user, 2 trim), whether it kept its place, `orig`, remaining, cut and hold of each AMENDED.
-    pub fn amended(&self) -> Vec<(u64, u8, u8, i64, i64, i64, i64)> {
-        let amended = |event: &Event| match event {
-            Event::Amended(e) => {
-                Some((e.order.0, e.header.a, e.header.b, e.quantity.0, e.remaining.0, e.cut.0, e.hold.0))
-            }
-            _ => None,
-        };
-        self.0.iter().filter_map(amended).collect()
-    }
-
-    /// Account of each POSITION event with its symbol, in order.
-    pub fn positions(&self) -> Vec<(u32, u32)> {
-        let position =
-            |event: &Event| if let Event::Position(e) = event { Some((e.header.subject, e.symbol.0)) } else { None };
-        self.0.iter().filter_map(position).collect()
-    }
-}
-
-/// What a desk knows of perpetuals, from events alone.
-#[derive(Default)]
-pub struct Futures {
-    wallets: BTreeMap<(u32, u32), i64>,
-    positions: BTreeMap<(u32, u32), Position>,
-    /// Settlement asset of each perpetual.
-    quotes: BTreeMap<u32, u32>,
-    /// Net transfers into futures wallets.
-    moved: BTreeMap<u32, i128>,
-}
-
-impl Futures {
-    /// Reads the events of a command.
-    #[track_caller]
-    pub(super) fn read(&mut self, events: &[Event]) {
-        for event in events {
-            match event {
-                Event::Balance(e) if e.header.a == Wallet::Futures.code() => {
-                    assert_eq!(e.held.0, 0, "{e:?}");
-                    self.wallets.insert((e.header.subject, e.asset.0), e.available.0);
-                }
-                Event::Position(e) => {
-                    self.positions.insert((e.header.subject, e.symbol.0), *e);
-                }
-                Event::Transfer(e) if e.header.b == 0 && (e.header.a == 3 || e.header.a == 4) => {
-                    let sign = if e.header.a == 3 { 1 } else { -1 };
-                    *self.moved.entry(e.asset.0).or_default() += i128::from(e.amount.0) * sign;
-                }
-                _ => {}
-            }
-        }
-        if !self.quotes.is_empty() {
-            last_events(events);
-            self.identities();
-        }
-    }
-
-    #[track_caller]
-    fn identities(&self) {
-        for &asset in self.quotes.values() {
-            let wallets = self.wallets.iter().filter(|((_, a), _)| *a == asset).map(|(_, &w)| i128::from(w));
-            let settled = self.positions.values().filter(|p| self.quotes.get(&p.symbol.0) == Some(&asset));
-            let positions = settled.map(|p| i128::from(p.margin.0) - i128::from(p.cost.0));
-            let moved = self.moved.get(&asset).copied().unwrap_or(0);
-            assert_eq!(wallets.sum::<i128>() + positions.sum::<i128>(), moved, "Σ(W + M) − ΣC of asset {asset}");
-        }
-        for &symbol in self.quotes.keys() {
-            let lots = self.positions.values().filter(|p| p.symbol.0 == symbol).map(|p| i128::from(p.quantity.0));
-            assert_eq!(lots.sum::<i128>(), 0, "ΣQ of perpetual {symbol}");
-        }
-    }
-}
-
-/// BALANCE and POSITION come last: by account; in it balances by asset and wallet, then positions by symbol; each once.
-#[track_caller]
-fn last_events(events: &[Event]) {
-    let key = |event: &Event| match event {
-        Event::Balance(e) => Some((e.header.subject, 0, e.asset.0, e.header.a)),
-        Event::Position(e) => Some((e.header.subject, 1, e.symbol.0, 0)),
-        _ => None,
-    };
-    let keys: Vec<_> = events.iter().map(key).skip_while(Option::is_none).collect();
-    assert!(keys.iter().all(Option::is_some) && keys.is_sorted_by(|a, b| a < b), "{events:#?}");
-}
-
 impl Desk<'_> {
     /// Makes a perpetual like [`perpetual`], changed as told, and returns its id.
     #[track_caller]
@@ -429,7 +212,8 @@ impl Desk<'_> {
         symbol
     }
 
-    /// Asserts `max(0, E − U)` (DOMAIN §6.2) of an account: a buy in the [`Desk::probe`] may need so much and no unit more.
+    /// Asserts `max(0, E − U)` (DOMAIN §6.2) of an account: a buy in the [`Desk::probe`] may need so much and no unit
+    /// more.
     #[track_caller]
     pub fn available(&mut self, account: u32, probe: u32, amount: i64) {
         self.place(limit(account, probe, Side::Buy, 1, amount + 1)).refused(RejectCode::InsufficientMargin);
@@ -439,7 +223,8 @@ impl Desk<'_> {
         }
     }
 
-    /// Asserts `transferable` (DOMAIN §6.2) of an account: so much leaves the futures wallet, no unit more, and comes back.
+    /// Asserts `transferable` (DOMAIN §6.2) of an account: so much leaves the futures wallet, no unit more, and comes
+    /// back.
     #[track_caller]
     pub fn transferable(&mut self, account: u32, amount: i64) {
         self.to_spot(account, amount + 1).refused(RejectCode::InsufficientMargin);
