@@ -100,8 +100,13 @@ impl Engine {
             }
             let symbol = self.symbols.at_mut(id);
             let head = |side| symbol.book.best(side).map(|level| symbol.book.level(level).queue.head);
-            let (Some(buy), Some(sell)) = (head(Side::Buy), head(Side::Sell)) else {
-                unreachable!("the volume was counted from both sides")
+            let heads = head(Side::Buy).zip(head(Side::Sell)).filter(|&(buy, sell)| {
+                self.orders.get(sell).price <= price && price <= self.orders.get(buy).price
+            });
+            let Some((buy, sell)) = heads else {
+                // Trims and margin tests of a perpetual have ended orders that were counted.
+                assert!(symbol.contract.is_some(), "the volume was counted from both sides");
+                break;
             };
             let (bid, ask) = (self.orders.get(buy), self.orders.get(sell));
             let shown = bid.shown.min(ask.shown);
@@ -127,7 +132,15 @@ impl Engine {
             self.after_fill(sell, sell_left, out);
             left -= i128::from(quantity.0);
         }
-        self.end_uncross(id, out);
+        if !self.do_chores(out) {
+            self.work.push_front(Work { cause: self.cause, task: Task::Uncross { symbol: id, price, left: 0 } });
+            return;
+        }
+        // What is crossed still, because orders have ended, is a new auction.
+        match auction_price(self.symbols.at(id)).filter(|_| self.is_perpetual(id)) {
+            Some((price, left)) => self.uncross_at(id, price, left, out),
+            None => self.end_uncross(id, out),
+        }
     }
 
     /// Stop orders, and a perpetual's mark; then the work loop.

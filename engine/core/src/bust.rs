@@ -53,6 +53,9 @@ impl Engine {
     /// What goes back: 105, 604, 300.
     fn reversal(&self, m: &BustTrade) -> Result<[Leg; 5], RejectCode> {
         let symbol = self.symbols.get(m.symbol).ok_or(RejectCode::UnknownSymbol)?;
+        if symbol.contract.is_some() {
+            return Err(RejectCode::BadTrade); // positions have moved on since
+        }
         let terms = &symbol.terms;
         let customer = |id: AccountId| if id.is_system() { None } else { self.accounts.find(id) };
         let parties = customer(m.buyer).zip(customer(m.seller));

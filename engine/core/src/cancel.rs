@@ -133,7 +133,7 @@ impl Engine {
         let kind = MessageType::from_code(m.kind);
         let in_match = if kind == Some(MessageType::Continue) { self.drop_work(out) } else { None };
         if let Some(account) = self.accounts.find(m.account) {
-            let customer = !m.account.is_system();
+            let customer = !m.account.is_system() || m.account == AccountId::INSURANCE;
             let fault = RejectCode::EngineFault.code();
             if kind == Some(MessageType::NewOrder)
                 && customer

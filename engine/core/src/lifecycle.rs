@@ -45,8 +45,10 @@ impl Engine {
                 symbol.waiting(by_mark).leave(&mut self.orders, slot);
                 self.no_longer_waits(slot);
             }
+            // Ended before its turn came, by auto-deleveraging.
+            Place::Fired => self.fired.retain(|&fired| fired != slot),
             // Only what the running command has just taken out itself.
-            Place::Working | Place::Fired => {}
+            Place::Working => {}
         }
     }
 

@@ -57,7 +57,11 @@ impl Engine {
         let Some(request) = self.parse(m) else {
             return refuse(self, RejectCode::BadRequest, out);
         };
-        let account = match self.authorise_order(origin.key, m.account, &[Role::Trade]) {
+        let authorised = match self.is_perpetual(m.symbol) {
+            true => self.authorise_order(origin.key, m.account, &[Role::Trade]),
+            false => self.authorise(origin.key, m.account, &[Role::Trade]),
+        };
+        let account = match authorised {
             Ok(account) => account,
             Err(code) => return refuse(self, code, out),
         };
@@ -140,7 +144,8 @@ impl Engine {
         let of_perpetuals = order_flags::REDUCE_ONLY | order_flags::CLOSE_POSITION;
         let allowed_flags =
             order_flags::POST_ONLY | order_flags::CANCEL_ON_DISCONNECT | if perpetual { of_perpetuals } else { 0 };
-        let may_trade = m.account != AccountId::INSURANCE || reduces;
+        // The fund only reduces; on anything but a perpetual it is refused later.
+        let may_trade = m.account != AccountId::INSURANCE || reduces || known != Some(true);
         (listed
             && closing
             && may_trade
@@ -157,10 +162,13 @@ impl Engine {
 
     /// The checks behind idempotency, in ascending code order; the order's price and hold if it is accepted.
     fn validate(&self, account: u32, m: &NewOrder, request: &Request) -> Result<Admission, RejectCode> {
-        if self.accounts.get(account).suspended {
+        // A reduction would pass, if there were such a perpetual.
+        let reduces = m.flags & order_flags::REDUCE_ONLY != 0 && request.direction.is_none();
+        let symbol = self.symbols.get(m.symbol);
+        if self.accounts.get(account).suspended && !(reduces && symbol.is_none()) {
             return Err(RejectCode::AccountSuspended);
         }
-        let symbol = self.symbols.get(m.symbol).ok_or(RejectCode::UnknownSymbol)?;
+        let symbol = symbol.ok_or(RejectCode::UnknownSymbol)?;
         let Request { side, direction, .. } = *request;
         let (stop, market) = (direction.is_some(), request.is_market());
         let rests = matches!(request.time_in_force, TimeInForce::Gtc | TimeInForce::Gtd);

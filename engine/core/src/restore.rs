@@ -195,7 +195,8 @@ impl Engine {
                     let levels = book.levels(side).take_while(|level| crosses(side, level.price, price));
                     levels.map(|level| level.total + level.hidden).sum()
                 };
-                if left < 1 || lots(Side::Buy) < left || lots(Side::Sell) < left {
+                let least = i128::from(self.symbols.at(symbol).contract.is_none());
+                if left < least || least == 1 && lots(Side::Buy) < left || least == 1 && lots(Side::Sell) < left {
                     return Err("the volume of an uncross is not in the book".into());
                 }
             }

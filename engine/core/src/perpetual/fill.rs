@@ -194,6 +194,7 @@ impl Engine {
         let after = *after;
         self.counted_position(account, symbol, asset, state, after);
         self.touch_position(slot);
+        self.touch_wallet(account, asset);
         closed
     }
 

@@ -51,7 +51,7 @@ impl Engine {
         if !contract.is_fresh(self.time) {
             return Err(RejectCode::NoMark);
         }
-        if m.index != contract.funding_index.saturating_add(1) || self.time < contract.funding_due {
+        if Some(m.index) != contract.funding_index.checked_add(1) || self.time < contract.funding_due {
             return Err(RejectCode::FundingTime);
         }
         Ok(())

@@ -175,6 +175,9 @@ impl Engine {
             candidates.pop();
             rest -= lots;
             self.deleverage(&candidate, of, side, price, lots, out);
+            if !self.chores.is_empty() {
+                return self.set_step(Step::Cover { symbol, side, price, rest, candidates });
+            }
         }
         if rest > 0 && !candidates.is_empty() {
             return self.set_step(Step::Cover { symbol, side, price, rest, candidates });
@@ -211,6 +214,7 @@ impl Engine {
         if of == AccountId::INSURANCE {
             let insurance = self.system(AccountId::INSURANCE);
             self.fill_position(insurance, symbol, side, price, lots, Amount::ZERO, Kind::Ordinary);
+            self.note_chores(insurance, symbol, false);
         }
         let closed = self.fill_position(candidate.account, symbol, opposite, price, lots, Amount::ZERO, Kind::Ordinary);
         out.push(&Adl {
@@ -251,6 +255,7 @@ impl Engine {
     pub(crate) fn give_to_fund(&mut self, symbol: SymbolId, side: Side, price: Price, lots: i64) {
         let insurance = self.system(AccountId::INSURANCE);
         self.fill_position(insurance, symbol, side, price, lots, Amount::ZERO, Kind::Ordinary);
+        self.note_chores(insurance, symbol, false);
     }
 
     /// After a takeover: other positions of the bucket may be unhealthy still.

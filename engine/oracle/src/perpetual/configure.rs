@@ -4,7 +4,7 @@
 
 use super::state::{Perpetual, Tier};
 use crate::Oracle;
-use crate::configure::{product_in_bounds, require};
+use crate::configure::{product_in_bounds, require, require_zero};
 use crate::money::{BOUND, R};
 use crate::state::Symbol;
 use ringbook_event::Origin;
@@ -24,11 +24,11 @@ impl Oracle {
     }
 
     pub(crate) fn set_perpetual(&mut self, origin: Origin, m: &SetPerpetual) -> Result<(), RejectCode> {
+        require_zero(m.reserved == [0; 6] && m.reserved2 == [0; 3])?;
         self.authorise(origin, None, &[Role::Admin])?;
         let id = m.symbol.0;
         let known = self.symbols.get(&id);
         require(known.is_none_or(|known| known.perpetual.is_some()))?;
-        require(m.reserved == [0; 6] && m.reserved2 == [0; 3])?;
         let mut symbol = self.consistent_symbol(&m.common(), known, SymbolKind::Perpetual)?;
         require(symbol.fee_model == FeeModel::Rate)?;
         let open_interest = known.map_or(0, |_| self.open_interest(id));
