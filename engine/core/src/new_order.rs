@@ -123,8 +123,8 @@ impl Engine {
         let rests = matches!(request.time_in_force, TimeInForce::Gtc | TimeInForce::Gtd);
         let by_budget = m.budget.0 >= 1 && m.quantity.0 == 0;
         let by_quantity = m.quantity.0 >= 1 && m.budget.0 == 0;
-        let whole = closes && m.quantity.0 == 0 && m.budget.0 == 0;
-        let closing = closes == whole && !(closes && (reduces || !stop || !market));
+        let whole = closes && stop && m.quantity.0 == 0 && m.budget.0 == 0;
+        let closing = known.is_none() || closes == whole && !(closes && (reduces || !stop || !market));
         let listed = if market {
             // On spot a stop buy is for a budget: nobody knows what its lots will cost.
             let lots = by_quantity && (perpetual || !(stop && request.side == Side::Buy));

@@ -52,7 +52,7 @@ impl Engine {
         let Some(slot) = slot else {
             return self.refuse_config(kind, m.account, RejectCode::BadConfig, out);
         };
-        let position = self.ensure_position(slot, m.symbol);
+        let position = self.ensure_record(slot, m.symbol);
         self.positions.get_mut(position).limit = m.limit.0;
         self.configured(kind, m.account.0, out);
     }

@@ -36,12 +36,23 @@ pub(crate) struct Closed {
 }
 
 impl Engine {
-    /// An account's record, made if there is none yet.
+    /// An account's record with a leverage of its own, made if there is none yet.
     pub(crate) fn ensure_position(&mut self, account: u32, symbol: SymbolId) -> u32 {
+        let record = self.ensure_record(account, symbol);
+        if self.positions.get(record).state.leverage == 0 {
+            let leverage = self.contract(symbol).default_leverage();
+            self.positions.get_mut(record).state.leverage = leverage;
+        }
+        record
+    }
+
+    /// An account's record, made if there is none yet; its leverage may be that of the symbol still (0).
+    pub(crate) fn ensure_record(&mut self, account: u32, symbol: SymbolId) -> u32 {
         if let Some(position) = self.accounts.position(account, symbol) {
             return position;
         }
-        let position = self.position_or_new(account, symbol);
+        let mut position = self.position_or_new(account, symbol);
+        position.state.leverage = 0;
         let owner = position.owner;
         let slot = self.positions.add(position);
         self.accounts.open_orders_mut(account, symbol).position = slot;
@@ -51,10 +62,14 @@ impl Engine {
 
     /// A copy of an account's record, or what a new one would be.
     pub(crate) fn position_or_new(&self, account: u32, symbol: SymbolId) -> Position {
-        if let Some(position) = self.accounts.position(account, symbol) {
-            return *self.positions.get(position);
-        }
         let leverage = self.contract(symbol).default_leverage();
+        if let Some(record) = self.accounts.position(account, symbol) {
+            let mut position = *self.positions.get(record);
+            if position.state.leverage == 0 {
+                position.state.leverage = leverage;
+            }
+            return position;
+        }
         let (cost, margin) = (Amount::ZERO, Amount::ZERO);
         Position {
             account,

@@ -186,10 +186,12 @@ impl Engine {
         // Whether a flat one has margin left depends on pending work: that is checked with the invariants.
         let shaped = (p.quantity == 0) == (p.cost == 0) && p.cost.signum() == p.quantity.signum();
         let backed = mode == MarginMode::Isolated || p.margin == 0;
-        if p.leverage == 0 || p.limit < 0 || !bounded || !backed || !shaped {
+        // Leverage 0 is that of the symbol still: neither lots nor orders.
+        let chosen = p.leverage != 0 || p.quantity == 0;
+        if !chosen || p.limit < 0 || !bounded || !backed || !shaped {
             return Err(format!("{what} is not consistent"));
         }
-        let slot = self.ensure_position(account, id);
+        let slot = self.ensure_record(account, id);
         let position = self.positions.get_mut(slot);
         position.limit = p.limit;
         let state = &mut position.state;

@@ -209,7 +209,8 @@ impl Engine {
                 continue;
             }
             let position = self.positions.get(open.position);
-            if position.asset != asset {
+            // One without a leverage of its own has neither lots nor orders.
+            if position.asset != asset || position.state.leverage == 0 && changed.is_none() {
                 continue;
             }
             match changed.filter(|changed| changed.position.symbol == position.symbol) {
@@ -217,6 +218,7 @@ impl Engine {
                     seen = true;
                     self.add_symbol(&mut margin, changed);
                 }
+                None if position.state.leverage == 0 => {}
                 None if position.is_isolated() => {
                     self.add_symbol(&mut margin, &self.present(account, position.symbol, NIL));
                 }

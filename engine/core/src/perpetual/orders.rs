@@ -73,14 +73,14 @@ impl Engine {
                 (false, false) => RejectCode::NoMark,
             });
         }
-        if nothing_to_close {
-            return Err(RejectCode::ReduceOnly);
-        }
         if order.margin_price.0 != 0 && !insurance {
             let weight = self.weight(order, lots).ok_or(RejectCode::InsufficientMargin)?;
             let mut after = without;
             Self::with_weight(&mut after, &weight, 1);
             self.check_margin(account, &before, &after, side, reduce_only)?;
+        }
+        if nothing_to_close {
+            return Err(RejectCode::ReduceOnly);
         }
         Ok(lots)
     }

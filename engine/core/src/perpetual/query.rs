@@ -121,7 +121,7 @@ impl Engine {
             account: position.owner,
             symbol: position.symbol,
             mode: position.state.mode,
-            leverage: position.state.leverage,
+            leverage: self.position_or_new(position.account, position.symbol).state.leverage,
             quantity: Qty(position.state.quantity),
             cost: position.state.cost,
             margin: position.state.margin,
