@@ -3,7 +3,7 @@
 mod common;
 
 use common::Venue;
-use common::compare::{compare, number};
+use common::compare::{compare, compare_parts, number};
 use ringbook_oracle::generate::{Feature, Generator};
 use ringbook_oracle::{examples, scenario};
 
@@ -16,6 +16,19 @@ fn random_streams_with_perpetuals_give_the_oracles_events() {
         compare(seed, commands, Generator::new(seed).with(Feature::Perpetual));
     }
     println!("seeds {first} to {}: {seeds} streams of {commands} commands, every event equal", first + seeds - 1);
+}
+
+/// Liquidations, cascades, fundings and settlements in parts of 4 KiB do what they do at once.
+#[test]
+fn long_work_of_perpetuals_in_parts() {
+    let parts: u64 = (1..=number("RINGBOOK_SEEDS", 60) / 4)
+        .map(|seed| {
+            let generator = Generator::new(seed).with(Feature::Perpetual);
+            compare_parts(seed, number("RINGBOOK_COMMANDS", 2_000), generator)
+        })
+        .sum();
+    assert!(parts > 0);
+    println!("{parts} parts");
 }
 
 #[test]

@@ -267,6 +267,7 @@ impl Projector {
             | Event::Replayed(_)
             | Event::Handled(_)
             | Event::Refreshed(_) => {}
+            _ => {}
         }
     }
 
