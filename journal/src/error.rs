@@ -7,8 +7,8 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process writes this journal, or a copy of it.
-    #[error("{} is held by another writer ({holder}): stop it first; two writers would destroy the journal. To run a \
-             copy of another journal's folder beside it, give the copy a `tail_dir` of its own", path.display())]
+    #[error("{} is held by another writer ({holder}): stop it first; two writers would destroy the journal. A copy of \
+             the folder is the same journal: use it for reading only (`ringbook recover`, `verify`, `state`)", path.display())]
     Locked {
         /// The lock file.
         path: PathBuf,

@@ -63,7 +63,7 @@ pub struct LoadArgs {
     /// Connections
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub connections: u32,
-    /// TOML file with the shares passive, crossing, cancel, amend (percent)
+    /// TOML file with the shares in percent: passive, crossing, cancel, amend, and if wanted iceberg, gtd, stop, budget
     #[arg(long, value_name = "FILE")]
     pub mix: Option<PathBuf>,
     /// Write an HdrHistogram log with tags per stage
