@@ -25,7 +25,7 @@ const DEPTH_DEFAULT: u64 = 20;
 /// Deepest book that is answered.
 const DEPTH_MAX: u64 = 10_000;
 /// Longest wait for rows.
-const PROJECTION_WAIT_MAX: Duration = Duration::from_secs(60);
+const PROJECTION_WAIT_MS_MAX: u64 = 60_000;
 /// How long a request for rows waits by default.
 const PROJECTION_WAIT_MS: u64 = 5_000;
 /// How often the rows' progress is looked at.
@@ -216,7 +216,12 @@ async fn status(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
     if !status.followers.iter().any(|follower| follower.name == "shadow") {
         let metrics = app.shadow.metrics();
         let (sequence, lag) = (metrics.sequence(), status.committed.saturating_sub(metrics.sequence()));
-        status.followers.push(FollowerStatus { name: "shadow".to_owned(), sequence, lag });
+        status.followers.push(FollowerStatus {
+            name: "shadow".to_owned(),
+            pid: std::process::id(),
+            sequence,
+            lag,
+        });
     }
     json(&status)
 }
@@ -228,7 +233,12 @@ async fn projection(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
         return Err(ApiError::new(StatusCode::NOT_FOUND, "this exchange keeps no read models", remedy));
     };
     let wanted = min_sequence.unwrap_or(0);
-    let timeout = Duration::from_millis(timeout_ms.unwrap_or(PROJECTION_WAIT_MS)).min(PROJECTION_WAIT_MAX);
+    let timeout_ms = timeout_ms.unwrap_or(PROJECTION_WAIT_MS);
+    if timeout_ms > PROJECTION_WAIT_MS_MAX {
+        let remedy = format!("wait at most {PROJECTION_WAIT_MS_MAX} ms, and ask again");
+        return Err(ApiError::bad_request(format!("timeout_ms {timeout_ms} is out of bounds"), remedy));
+    }
+    let timeout = Duration::from_millis(timeout_ms);
     let deadline = Instant::now() + timeout;
     loop {
         let sequence = projection.passed();

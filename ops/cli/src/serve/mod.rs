@@ -191,7 +191,7 @@ fn serve(config: Config) -> Result<(), String> {
         Some(url) => Some(projection::start(&url, &config, &watermarks, &history)?),
         None => None,
     };
-    let status = Arc::new(sources::ExchangeStatus::new(&watermarks, engine.stats(), history.shard, term, began));
+    let status = Arc::new(sources::ExchangeStatus::new(&watermarks, engine.stats(), &history, term, began));
     let mut feed_sources = Sources::new(shadow_handle.clone(), status.clone());
     feed_sources.projection =
         projector.as_ref().map(|projector| Arc::new(projector.standing()) as Arc<dyn ringbook_feed::ProjectionSource>);
