@@ -187,3 +187,32 @@ fn time_travel_reaches_every_sequence() {
     let error = state_at(&folder, Some(last + 1), &mut |_, _| {}).err().unwrap();
     assert!(matches!(error, ReplayError::OutOfRange { .. }));
 }
+
+/// The oldest segments were moved to an archive: every refusal says what can still be had, and what would help.
+#[test]
+fn an_archived_beginning_is_told_with_what_helps() {
+    let world = World::with_commands(10, WIDE, 4_000);
+    let folder = world.folder();
+    let segments = ringbook_journal::stat(&folder.journal(), folder.tails()).unwrap().segments;
+    assert!(segments.len() >= 3, "{} segments", segments.len());
+    let (first, last) = (segments[1].base, segments[2].base);
+    let (below, above) = (first - 10, first + 10);
+    snapshots_at(&folder, &folder.store(), &[below, above, last]);
+    for ending in ["seg", "idx"] {
+        std::fs::remove_file(folder.journal().join(format!("{:020}.{ending}", segments[0].base))).unwrap();
+    }
+    assert_eq!(folder.first_sequence().unwrap(), first);
+    // The frame of a snapshot at or above the first sequence is there, so it can be proven.
+    assert_eq!(state_at(&folder, Some(above + 1), &mut |_, _| {}).unwrap().snapshot_sequence, above);
+    for asked in [1, below, first, above - 1] {
+        let error = state_at(&folder, Some(asked), &mut |_, _| {}).err().unwrap();
+        assert!(
+            matches!(error, ReplayError::Archived { first: begins, earliest: Some(at), .. } if (begins, at) == (first, above)),
+            "{asked}: {error}"
+        );
+    }
+    let verified = verify(&folder, &VerifyOptions::default(), None, &mut |_, _| {}).unwrap();
+    assert_eq!(verified.started_after, above);
+    let error = verify(&folder, &VerifyOptions { from_genesis: true }, None, &mut |_, _| {}).err().unwrap();
+    assert!(matches!(error, ReplayError::NotFromGenesis { first: begins } if begins == first), "{error}");
+}

@@ -54,6 +54,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/accounts/{account}", get(account))
         .route("/v1/accounts/{account}/orders", get(orders))
         .route("/v1/groups/{group}", get(group))
+        .route("/v1/keys", get(keys))
         .route("/v1/status", get(status))
         .route("/v1/projection", get(projection))
         .route("/metrics", get(metrics))
@@ -116,21 +117,35 @@ async fn book(State(app): Shared, Path(symbol): Path<String>, RawQuery(query): R
         return Err(ApiError::bad_request(format!("depth {depth} is out of bounds"), remedy));
     }
     let question = move |shadow: &Shadow| shadow.book_at(&symbol, depth as usize, sequence);
-    let book = app.ask(sequence.unwrap_or(0), question).await?;
+    let book = app.ask(sequence.unwrap_or(0), question).await;
+    let book = book.map_err(|error| archived(error, sequence.unwrap_or(0), app.status.status().oldest))?;
     Ok(body(json::book(&book)))
 }
 
+/// A book that is too old for memory is in the journal, if that still begins with the first frame.
+fn archived(error: ApiError, asked: u64, oldest: u64) -> ApiError {
+    if error.status != StatusCode::GONE || oldest <= 1 {
+        return error;
+    }
+    let remedy = format!(
+        "the journal here begins at {oldest}: `ringbook state --at {asked}` reads the book only where a snapshot at or below \
+         {asked} is left (`ringbook snapshot list`); else ask where the archived segments are"
+    );
+    ApiError { remedy, ..error }
+}
+
 async fn symbols(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
-    let [] = numbers(query.as_deref(), [])?;
+    let [min_sequence] = numbers(query.as_deref(), ["min_sequence"])?;
     let question = |shadow: &Shadow| Ok((shadow.sequence(), shadow.exchange_status(), shadow.symbols()));
-    let (sequence, exchange, symbols) = app.ask(0, question).await?;
+    let (sequence, exchange, symbols) = app.ask(min_sequence.unwrap_or(0), question).await?;
     let symbols = symbols.into_iter().map(Into::into).collect();
     json(&json::Symbols { sequence, exchange: exchange.name(), symbols })
 }
 
 async fn assets(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
-    let [] = numbers(query.as_deref(), [])?;
-    let (sequence, assets) = app.ask(0, |shadow| Ok((shadow.sequence(), shadow.assets()))).await?;
+    let [min_sequence] = numbers(query.as_deref(), ["min_sequence"])?;
+    let question = |shadow: &Shadow| Ok((shadow.sequence(), shadow.assets()));
+    let (sequence, assets) = app.ask(min_sequence.unwrap_or(0), question).await?;
     let asset =
         |(asset, name, scale): (ringbook_wire::AssetId, String, u8)| json::Asset { asset: asset.0, name, scale };
     json(&json::Assets { sequence, assets: assets.into_iter().map(asset).collect() })
@@ -205,9 +220,17 @@ async fn group(
     check_private(peer, app.private_http)?;
     let group = number_of("group", &group)?;
     let [min_sequence] = numbers(query.as_deref(), ["min_sequence"])?;
-    let question = move |shadow: &Shadow| Ok((shadow.sequence(), shadow.accounts_of_group(group)));
+    let question = move |shadow: &Shadow| Ok((shadow.sequence(), shadow.accounts_of_group(group)?));
     let (sequence, accounts) = app.ask(min_sequence.unwrap_or(0), question).await?;
     json(&json::Group { group, sequence, accounts: accounts.into_iter().map(|account| account.0).collect() })
+}
+
+async fn keys(State(app): Shared, ConnectInfo(Peer(peer)): ConnectInfo<Peer>, RawQuery(query): RawQuery) -> Answer {
+    check_private(peer, app.private_http)?;
+    let [min_sequence] = numbers(query.as_deref(), ["min_sequence"])?;
+    let question = |shadow: &Shadow| Ok((shadow.sequence(), shadow.keys()));
+    let (sequence, keys) = app.ask(min_sequence.unwrap_or(0), question).await?;
+    json(&json::Keys { sequence, keys: keys.into_iter().map(Into::into).collect() })
 }
 
 async fn status(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
@@ -216,12 +239,7 @@ async fn status(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
     if !status.followers.iter().any(|follower| follower.name == "shadow") {
         let metrics = app.shadow.metrics();
         let (sequence, lag) = (metrics.sequence(), status.committed.saturating_sub(metrics.sequence()));
-        status.followers.push(FollowerStatus {
-            name: "shadow".to_owned(),
-            pid: std::process::id(),
-            sequence,
-            lag,
-        });
+        status.followers.push(FollowerStatus { name: "shadow".to_owned(), pid: std::process::id(), sequence, lag });
     }
     json(&status)
 }
@@ -281,8 +299,8 @@ async fn ready(State(app): Shared) -> Answer {
 }
 
 async fn not_found(uri: axum::http::Uri) -> ApiError {
-    let remedy = "paths: /v1/book/SYMBOL, /v1/symbols, /v1/assets, /v1/accounts/ID, /v1/accounts/ID/orders, /v1/groups/ID, /v1/status, \
-                  /v1/projection, /metrics, /health/live, /health/ready";
+    let remedy = "paths: /v1/book/SYMBOL, /v1/symbols, /v1/assets, /v1/accounts/ID, /v1/accounts/ID/orders, /v1/groups/ID, \
+                  /v1/keys, /v1/status, /v1/projection, /metrics, /health/live, /health/ready";
     ApiError::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()), remedy)
 }
 

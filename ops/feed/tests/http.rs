@@ -6,8 +6,8 @@ mod common;
 use common::{WIDE, World, Writer};
 use ringbook_core::Engine;
 use ringbook_feed::{
-    Feed, FeedError, FeedOptions, FollowerStatus, MetricsSource, ProjectionSource, ProjectionStatus, Readiness, Samples, Sources,
-    Status, StatusSource, start,
+    Feed, FeedError, FeedOptions, FollowerStatus, MetricsSource, ProjectionSource, ProjectionStatus, Readiness,
+    Samples, Sources, Status, StatusSource, start,
 };
 use ringbook_replay::ReplayError;
 use ringbook_replay::shadow::{Shadow, ShadowHandle, ShadowOptions, run};
@@ -230,6 +230,9 @@ fn errors_say_what_and_what_to_do() {
         ("/v1/accounts/4000000000", 404, "number"),
         ("/v1/projection?min_sequence=9&timeout_ms=1", 504, "timeout_ms"),
         ("/v1/projection?timeout_ms=60001", 400, "at most 60000 ms"),
+        ("/v1/groups/0", 404, "0 is none"),
+        ("/v1/groups/4000000000", 404, "admin account"),
+        ("/v1/keys?key=1", 400, "min_sequence"),
         ("/nothing", 404, "/v1/book/SYMBOL"),
         (beyond.as_str(), 504, "ask again later"),
     ];

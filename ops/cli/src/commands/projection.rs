@@ -119,7 +119,7 @@ impl FrameSource for Outside {
         let first = self.folder.first_sequence().map_err(|error| SourceError(error.to_string()))?;
         if sequence < first {
             return Err(SourceError(format!(
-                "sequence {sequence} is archived (the journal begins at {first}): bring the archive of the journal back, then start again"
+                "the journal begins at {first}, and sequence {sequence} is needed: restore the archived segments into the journal's folder, then start again"
             )));
         }
         self.reader.seek(Sequence(sequence));

@@ -170,7 +170,7 @@ impl FrameSource for Frames {
         let oldest = self.watermarks.oldest().0;
         if sequence < oldest {
             return Err(SourceError(format!(
-                "sequence {sequence} is archived (the journal begins at {oldest}): bring the archive of the journal back, then start again"
+                "the journal begins at {oldest}, and sequence {sequence} is needed: restore the archived segments into the journal's folder, then start again"
             )));
         }
         self.reader = self.watermarks.reader(ringbook_journal::Sequence(sequence));
