@@ -89,6 +89,15 @@ pub fn run(args: ServeArgs) -> ExitCode {
     }
 }
 
+/// Where a running exchange says its addresses, for commands that are given its keys alone.
+const READY_FILE: &str = "ready";
+
+/// The HTTP address of the exchange that runs, or last ran, on a data folder.
+pub fn ready_http(data: &std::path::Path) -> Option<String> {
+    let line = std::fs::read_to_string(data.join(READY_FILE)).ok()?;
+    line.split_whitespace().find_map(|word| word.strip_prefix("http=")).map(str::to_owned)
+}
+
 /// Logs to standard error; `RINGBOOK_LOG` sets the level.
 pub fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("RINGBOOK_LOG")
@@ -209,7 +218,12 @@ fn serve(config: Config) -> Result<(), String> {
 
     let hot = hot::start(worker, engine, layout, wait, config.pin, &hot_wake)?;
     status.set_ready();
-    println!("ready order-entry={address} http={}", feed.address());
+    let ready = format!("ready order-entry={address} http={}", feed.address());
+    let ready_file = config.data.join(READY_FILE);
+    if let Err(error) = std::fs::write(&ready_file, format!("{ready}\n")) {
+        tracing::warn!(file = %ready_file.display(), %error, "the addresses could not be written: `ringbook admin` needs --http");
+    }
+    println!("{ready}");
     tracing::info!(
         order_entry = %address, http = %feed.address(), ack = config.ack, layout = ?layout, wait = ?wait,
         data = %config.data.display(), "the exchange is open"
@@ -224,6 +238,8 @@ fn serve(config: Config) -> Result<(), String> {
         }
     }
     tracing::info!("draining");
+    // A command that finds the file anyway asks for the journal's identity before it believes it.
+    let _ = std::fs::remove_file(&ready_file);
     status.set_stopping();
     hot.drain(Duration::from_secs(10));
     stop_followers.store(true, Ordering::Release);
