@@ -1,7 +1,7 @@
 //! `ringbook projection …` and `ringbook project`: the read models, beside a running or stopped exchange.
 
 use super::DataArgs;
-use crate::config::projection_url;
+use crate::config::{Config, projection_url};
 use crate::output::{could_not, print, verdict};
 use crate::serve;
 use clap::Subcommand;
@@ -9,6 +9,7 @@ use ringbook_journal::{FollowerSlot, LiveJournal, Reader, Sequence};
 use ringbook_projector::{Frame, FrameSource, Options, Progress, Sink, SourceError, StateRows};
 use ringbook_replay::{Folder, state_at};
 use serde_json::json;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,11 +18,43 @@ use std::time::{Duration, Instant};
 /// Which data folder and which database.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TargetArgs {
-    #[command(flatten)]
+    /// The server's configuration: data folder, shared memory and database as it says; flags win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data folder [default: ringbook-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder in shared memory [default: /dev/shm]
+    #[arg(long, value_name = "DIR")]
+    tail_dir: Option<PathBuf>,
+    /// `sqlite` (in the data folder), a path, or mysql://user:password@host/database [default: sqlite]. A password belongs
+    /// into the configuration or the environment: every user of the machine sees command lines
+    #[arg(long, value_name = "URL", env = "RINGBOOK_PROJECTION", hide_env_values = true)]
+    projection: Option<String>,
+    /// One JSON object on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// What configuration, environment and flags say together.
+struct Target {
     data: DataArgs,
-    /// `sqlite` (in the data folder), a path, or mysql://user:password@host/database
-    #[arg(long, value_name = "URL", default_value = "sqlite")]
-    projection: String,
+    url: String,
+}
+
+impl TargetArgs {
+    fn target(&self) -> Result<Target, String> {
+        let config = self.config.as_deref().map_or_else(|| Ok(Config::default()), Config::load)?;
+        let data = DataArgs {
+            data: self.data.clone().unwrap_or(config.data),
+            tail_dir: self.tail_dir.clone().unwrap_or(config.tail_dir),
+            json: self.json,
+        };
+        let database = self.projection.as_ref().unwrap_or(&config.projection);
+        let url = projection_url(database, &data.data)
+            .ok_or("projection \"none\": name a database with --projection: sqlite, a path, or mysql://…")?;
+        Ok(Target { data, url })
+    }
 }
 
 /// What to do.
@@ -31,10 +64,10 @@ pub enum ProjectionCommand {
     #[command(after_help = "Example:\n  ringbook projection status --json")]
     Status(TargetArgs),
     /// Builds all tables anew from the journal, then swaps them in
-    #[command(after_help = "Example:\n  ringbook projection rebuild --projection mysql://user:password@host/ringbook")]
+    #[command(after_help = "Example:\n  ringbook projection rebuild --config /var/lib/ringbook/ringbook.toml")]
     Rebuild(TargetArgs),
     /// Compares every row with the journal and with the replayed state, and the control sums of each asset
-    #[command(after_help = "Example:\n  ringbook projection verify --json")]
+    #[command(after_help = "Needs the journal from sequence 1.\n\nExample:\n  ringbook projection verify --json")]
     Verify(TargetArgs),
     /// Tries dead letters again
     #[command(after_help = "Example:\n  ringbook projection requeue")]
@@ -45,7 +78,7 @@ pub enum ProjectionCommand {
 #[derive(Debug, clap::Args)]
 #[command(
     about = "The projector as a process of its own, beside a running or stopped exchange",
-    after_help = "Example:\n  ringbook serve --projection none & ringbook project --projection mysql://user:password@host/ringbook"
+    after_help = "Examples:\n  ringbook serve --config ringbook.toml --projection none & ringbook project --config ringbook.toml\n  RINGBOOK_PROJECTION=mysql://user:password@host/ringbook ringbook project"
 )]
 pub struct ProjectArgs {
     #[command(flatten)]
@@ -57,13 +90,13 @@ pub struct ProjectArgs {
 
 /// Runs `ringbook projection`.
 pub fn run(command: ProjectionCommand) -> ExitCode {
-    let result = match command {
-        ProjectionCommand::Status(args) => status(&args),
-        ProjectionCommand::Rebuild(args) => rebuild(&args),
-        ProjectionCommand::Verify(args) => verify(&args),
-        ProjectionCommand::Requeue(args) => requeue(&args),
+    let (args, run): (_, fn(&Target) -> Result<ExitCode, String>) = match command {
+        ProjectionCommand::Status(args) => (args, status),
+        ProjectionCommand::Rebuild(args) => (args, rebuild),
+        ProjectionCommand::Verify(args) => (args, verify),
+        ProjectionCommand::Requeue(args) => (args, requeue),
     };
-    result.unwrap_or_else(could_not)
+    args.target().and_then(|target| run(&target)).unwrap_or_else(could_not)
 }
 
 /// The committed journal, read from outside.
@@ -182,12 +215,10 @@ impl FrameSource for Outside {
     }
 }
 
-fn open(args: &TargetArgs) -> Result<(Folder, Box<dyn Sink>, Options), String> {
+fn open(args: &Target) -> Result<(Folder, Box<dyn Sink>, Options), String> {
     let folder = args.data.folder()?;
     let history = folder.history().map_err(|error| error.to_string())?;
-    let url = projection_url(&args.projection, &args.data.data)
-        .ok_or("--projection none: name a database: sqlite, a path, or mysql://…")?;
-    let sink = ringbook_projector::open(&url).map_err(|error| error.to_string())?;
+    let sink = ringbook_projector::open(&args.url).map_err(|error| error.to_string())?;
     Ok((folder, sink, serve::projector_options(&args.data.data, &history)))
 }
 
@@ -199,16 +230,16 @@ fn lag(head: u64, sequence: u64, time_ns: u64) -> (u64, f64) {
 }
 
 /// Looking at rows must not make a database: SQLite would create the file of a mistyped name.
-fn is_there(args: &TargetArgs) -> Result<(), String> {
-    let url = projection_url(&args.projection, &args.data.data).unwrap_or_default();
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(&url);
+fn is_there(args: &Target) -> Result<(), String> {
+    let url = &args.url;
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
     if url.starts_with("mysql://") || std::path::Path::new(path).exists() {
         return Ok(());
     }
     Err(format!("{path} does not exist: start the projector, run `ringbook projection rebuild`, or check --projection"))
 }
 
-fn status(args: &TargetArgs) -> Result<ExitCode, String> {
+fn status(args: &Target) -> Result<ExitCode, String> {
     let (folder, mut sink, options) = open(args)?;
     is_there(args)?;
     sink.connect().map_err(|error| error.to_string())?;
@@ -243,7 +274,7 @@ fn status(args: &TargetArgs) -> Result<ExitCode, String> {
     Ok(verdict(status.dead_letters == 0))
 }
 
-fn rebuild(args: &TargetArgs) -> Result<ExitCode, String> {
+fn rebuild(args: &Target) -> Result<ExitCode, String> {
     let (folder, mut sink, options) = open(args)?;
     let first = folder.first_sequence().map_err(|error| error.to_string())?;
     if first > 1 {
@@ -297,7 +328,7 @@ fn state_rows(folder: &Folder, sequence: u64) -> Option<StateRows> {
     Some(rows)
 }
 
-fn verify(args: &TargetArgs) -> Result<ExitCode, String> {
+fn verify(args: &Target) -> Result<ExitCode, String> {
     let (folder, mut sink, options) = open(args)?;
     is_there(args)?;
     let mut source = Outside::new(&folder, false)?;
@@ -340,7 +371,7 @@ fn verify(args: &TargetArgs) -> Result<ExitCode, String> {
     Ok(verdict(verified.differences == 0 && dead_letters == 0))
 }
 
-fn requeue(args: &TargetArgs) -> Result<ExitCode, String> {
+fn requeue(args: &Target) -> Result<ExitCode, String> {
     let (_, mut sink, options) = open(args)?;
     let requeued = ringbook_projector::requeue(sink.as_mut(), &options.owner).map_err(|error| error.to_string())?;
     let value = json!({
@@ -368,20 +399,22 @@ pub fn project(args: ProjectArgs) -> ExitCode {
 const ATTEMPTS_ONCE: u32 = 7;
 
 fn try_project(args: &ProjectArgs) -> Result<(), String> {
-    let (folder, sink, mut options) = open(&args.target)?;
+    let target = args.target.target()?;
+    let (folder, sink, mut options) = open(&target)?;
+    let data = &target.data.data;
     let stop = Arc::new(AtomicBool::new(false));
     serve::stop_on_signals(&stop)?;
     let source = Outside::new(&folder, true)?;
-    let target = args.once.then(|| source.committed().unwrap_or(0));
-    std::fs::create_dir_all(args.target.data.data.join("dead-letters"))
-        .map_err(|error| format!("dead-letters in {}: {error}", args.target.data.data.display()))?;
+    let end = args.once.then(|| source.committed().unwrap_or(0));
+    std::fs::create_dir_all(data.join("dead-letters"))
+        .map_err(|error| format!("dead-letters in {}: {error}", data.display()))?;
     // Whoever waits for the end must hear that there will be none.
     options.give_up_after = args.once.then_some(ATTEMPTS_ONCE);
     let progress: Arc<Progress> = Arc::default();
     let thread = ringbook_projector::spawn(source, sink, options, stop.clone(), progress.clone())
         .map_err(|error| format!("no thread for the projector: {error}"))?;
     while !stop.load(Ordering::Acquire) && !thread.is_finished() {
-        if target.is_some_and(|target| progress.sequence() >= target) {
+        if end.is_some_and(|end| progress.sequence() >= end) {
             stop.store(true, Ordering::Release);
         }
         std::thread::sleep(Duration::from_millis(20));

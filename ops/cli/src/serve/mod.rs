@@ -18,14 +18,14 @@ mod sources;
 use crate::config::Config;
 use crate::output;
 pub use projection::options as projector_options;
-use ringbook_feed::{FeedOptions, Sources};
-use ringbook_gateway::{KeyTable, Worker, WorkerParts};
+use ringbook_feed::{FeedError, FeedOptions, Sources};
+use ringbook_gateway::{GatewayError, KeyTable, Worker, WorkerParts};
 use ringbook_pipeline::{EngineAgent, EngineClock, InFlight, Stamps, Wake, input_ring};
 use ringbook_replay::shadow::{self, Shadow, ShadowHandle, ShadowOptions};
 use ringbook_snapshot::Store;
 use ringbook_wire::{Sequence, Term};
 pub use sources::projector_frame;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -125,6 +125,7 @@ fn serve(config: Config) -> Result<(), String> {
     raise_file_limit(config.limits.connections as u64 + FILES_BESIDE_CLIENTS)?;
     let layout = config.thread_layout()?;
     let wait = config.wait_mode()?;
+    check_ports(&config)?;
     let opened = open::open(&config)?;
     let open::Opened { journal, recovered, history, keys, term } = opened;
     let recovered_from = recovered.snapshot_sequence;
@@ -255,6 +256,16 @@ fn serve(config: Config) -> Result<(), String> {
     }
     shadow_result.map_err(|error| format!("the shadow had failed: {error}"))?;
     tracing::info!(sequence = watermarks.durable().0, "stopped; everything is on disk");
+    Ok(())
+}
+
+/// Whether both ports can be had, before anything is made or recovered. They are let go again: nobody shall connect to an
+/// exchange that is not ready.
+fn check_ports(config: &Config) -> Result<(), String> {
+    let (address, http) = (config.listen, config.http);
+    let _order_entry =
+        TcpListener::bind(address).map_err(|source| GatewayError::Listen { address, source }.to_string())?;
+    let _http = TcpListener::bind(http).map_err(|source| FeedError::Bind { address: http, source }.to_string())?;
     Ok(())
 }
 

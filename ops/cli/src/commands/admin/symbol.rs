@@ -99,7 +99,7 @@ pub fn run(client: &mut Client, present: &Present, args: &SymbolArgs) -> Result<
     let changed = known.map(|known| differences(known, &terms));
     let title = format!("symbol {} {}", terms.symbol, terms.name);
     let text = match &changed {
-        Some(changes) if changes.is_empty() => format!("{title}: nothing changed"),
+        Some(changes) if changes.is_empty() => format!("{title}: nothing changed:\n{}", lines(&terms)),
         Some(changes) => format!("{title} changed: {}", changes.join(", ")),
         None => format!("{title} created:\n{}", lines(&terms)),
     };
