@@ -35,7 +35,7 @@ use ringbook_snapshot::Binding;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// No such symbol.
-    #[error("there is no symbol {0}; /v1/symbols lists them")]
+    #[error("there is no symbol {0}")]
     UnknownSymbol(String),
     /// No such account.
     #[error("there is no account {0}")]

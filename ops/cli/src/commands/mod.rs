@@ -1,6 +1,7 @@
 //! Sub-commands that look after a data folder, with or without a running exchange.
 
 pub mod admin;
+mod fields;
 pub mod journal;
 pub mod projection;
 pub mod replay;
