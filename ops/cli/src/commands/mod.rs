@@ -3,6 +3,7 @@
 pub mod admin;
 mod fields;
 pub mod journal;
+mod outside;
 pub mod projection;
 pub mod replay;
 pub mod snapshot;

@@ -26,16 +26,23 @@ use std::process::ExitCode;
 )]
 pub struct AdminArgs {
     /// Order entry address
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7401", global = true)]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7401", global = true, help_heading = "Where and how")]
     connect: String,
     /// HTTP address, where present terms are read [default: what `serve` wrote beside the keys, else port 7480 of the same host]
-    #[arg(long, value_name = "ADDR", global = true)]
+    #[arg(long, value_name = "ADDR", global = true, help_heading = "Where and how")]
     http: Option<String>,
     /// Folder with admin.key and funds.key
-    #[arg(long, value_name = "DIR", env = "RINGBOOK_KEYS", default_value = "ringbook-data/keys", global = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "RINGBOOK_KEYS",
+        default_value = "ringbook-data/keys",
+        global = true,
+        help_heading = "Where and how"
+    )]
     keys: PathBuf,
     /// One JSON object on standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Where and how")]
     json: bool,
     #[command(subcommand)]
     change: Change,

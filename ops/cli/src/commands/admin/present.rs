@@ -30,7 +30,7 @@ impl Present {
             Some(address) => vec![address.to_owned()],
             None => {
                 let host = connect.rsplit_once(':').map_or(connect, |(host, _)| host);
-                let beside = keys.parent().and_then(|data| crate::serve::ready_http(data));
+                let beside = keys.parent().and_then(crate::serve::ready_http);
                 beside.into_iter().chain([format!("{host}:{DEFAULT_PORT}")]).collect()
             }
         };
