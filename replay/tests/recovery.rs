@@ -10,6 +10,7 @@ use ringbook_replay::{
     state_at, verify,
 };
 use ringbook_snapshot::{Binding, Store};
+use std::time::{Duration, Instant};
 
 fn dry_run(folder: &Folder, options: RecoverOptions) -> Result<Recovered, ReplayError> {
     let mut reader = folder.reader(1)?;
@@ -191,8 +192,19 @@ fn time_travel_reaches_every_sequence() {
 /// The oldest segments were moved to an archive: every refusal says what can still be had, and what would help.
 #[test]
 fn an_archived_beginning_is_told_with_what_helps() {
-    let world = World::with_commands(10, WIDE, 4_000);
+    let world = World::new();
+    let mut writer = Writer::new(&world, 10, WIDE);
+    writer.run(4_000);
+    writer.settle();
     let folder = world.folder();
+    // Only a sealed segment may go to an archive.
+    let sealed = folder.journal().join(format!("{:020}.idx", 1));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !sealed.exists() {
+        assert!(Instant::now() < deadline, "the first segment is not sealed");
+        std::thread::yield_now();
+    }
+    writer.close();
     let segments = ringbook_journal::stat(&folder.journal(), folder.tails()).unwrap().segments;
     assert!(segments.len() >= 3, "{} segments", segments.len());
     let (first, last) = (segments[1].base, segments[2].base);
