@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Sequence;
-use crate::page::{HEARTBEAT, NAMESPACE, OWNER, PASSED, SLOTS, WatermarkPage};
+use crate::page::{Follower, HEARTBEAT, NAMESPACE, OWNER, PASSED, SLOTS, WatermarkPage};
 
 /// Bit of `flags` that says "taken"; the others are a nonce, so that two takers of one process differ.
 const TAKEN: u64 = 1 << 63;
@@ -71,6 +71,12 @@ pub(crate) fn pid_namespace() -> u64 {
     std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
 }
 
+/// Leaves out the followers whose process has ended, as far as that can be seen from the namespace `here`.
+pub(crate) fn living(mut followers: Vec<Follower>, here: u64, lives: impl Fn(u32) -> bool) -> Vec<Follower> {
+    followers.retain(|f| f.namespace == 0 || f.namespace != here || lives(f.pid));
+    followers
+}
+
 impl Drop for FollowerSlot {
     fn drop(&mut self) {
         let owner = self.page.slot(self.index, OWNER);
@@ -104,5 +110,14 @@ mod tests {
         assert!(FollowerSlot::take(&page, "y", 1, late).is_none());
         assert!(!other.passed(Sequence(21), late));
         drop(all);
+    }
+    /// A projector that was killed stood in status and metrics for a minute, beside the one that came after it.
+    #[test]
+    fn a_dead_process_is_left_out_where_it_can_be_seen() {
+        for (namespace, pid, shown) in [(7, 1, true), (7, 2, false), (8, 2, true), (0, 2, true)] {
+            let follower = Follower { name: "projector".into(), passed: 5, pid, namespace };
+            let left = living(vec![follower], 7, |pid| pid == 1);
+            assert_eq!(left.len(), usize::from(shown), "pid {pid} of namespace {namespace}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::Sequence;
-use crate::follower::{FollowerSlot, pid_namespace};
+use crate::follower::{FollowerSlot, living, pid_namespace};
 use crate::history::StreamHistory;
 use crate::maintenance::{JournalStat, RetainError, retain, stat_inside};
 use crate::page::{AckPolicy, Follower, WatermarkPage, WriterState};
@@ -135,10 +135,8 @@ impl Watermarks {
     /// The followers that live: their heartbeat is young, and their process has not ended as far as this one can see.
     /// Retention still waits for the heartbeat of a process that was killed: it may be on its way back.
     pub fn followers(&self) -> Vec<Follower> {
-        let mut followers = self.shared.page.followers(self.clock_ns());
-        let here = pid_namespace();
-        followers.retain(|f| f.namespace == 0 || f.namespace != here || self.shared.storage.process_lives(f.pid));
-        followers
+        let followers = self.shared.page.followers(self.clock_ns());
+        living(followers, pid_namespace(), |pid| self.shared.storage.process_lives(pid))
     }
 
     /// Nanoseconds since 1970-01-01 UTC as the journal's storage sees them: for heartbeats.

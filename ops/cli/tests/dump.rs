@@ -22,7 +22,7 @@ fn frames_are_told_by_name_and_field() {
         "SET_SYMBOL symbol=1 base=1 quote=2",
         "name=BTC-USDT",
         "CONFIG object=1 command=SET_SYMBOL",
-        "NEW_ORDER client_id=000000000000000000000000000000ab account=100 symbol=1 price=5000000 quantity=3",
+        "NEW_ORDER client_id=171 account=100 symbol=1 price=5000000 quantity=3",
         "side=BUY order_type=LIMIT time_in_force=GTC",
         "TRADE symbol=1 taker_side=SELL",
         "DONE account=101 state=FILLED",

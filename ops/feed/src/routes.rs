@@ -328,4 +328,13 @@ mod tests {
         let error = check_private("10.0.0.1:9".parse().unwrap(), false).unwrap_err();
         assert!(error.status == StatusCode::FORBIDDEN && error.remedy.contains("private_http = true"));
     }
+    #[test]
+    fn an_old_book_is_sent_to_the_journal_only_as_far_as_that_reaches() {
+        let error = || ApiError::new(StatusCode::GONE, "not in memory any more", "`ringbook state --at SEQUENCE`");
+        assert_eq!(archived(error(), 100, 1).remedy, error().remedy);
+        let remedy = archived(error(), 100, 4_141).remedy;
+        assert!(remedy.contains("begins at 4141") && remedy.contains("snapshot at or below 100"), "{remedy}");
+        let other = ApiError { status: StatusCode::NOT_FOUND, ..error() };
+        assert_eq!(archived(other, 100, 4_141).remedy, error().remedy);
+    }
 }

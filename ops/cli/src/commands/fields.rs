@@ -162,7 +162,7 @@ fn fields_of(debug: &str) -> Vec<(String, Value)> {
     shown.map(|(name, value)| (name.clone(), meaning(&owner, &name, value))).collect()
 }
 
-/// A field's value with the names of codes, names as text, keys and client ids in hexadecimal.
+/// A field's value with the names of codes, names as text, client ids as decimal text, keys in hexadecimal.
 fn meaning(owner: &str, field: &str, value: Parsed) -> Value {
     match value {
         Parsed::Number(number) => {
@@ -181,7 +181,9 @@ fn meaning(owner: &str, field: &str, value: Parsed) -> Value {
         }
         Parsed::Tuple(name, inner) if name == "ClientOrderId" => {
             let words: Vec<u64> = inner.first().map(Parsed::numbers).unwrap_or_default();
-            json!(format!("{:016x}{:016x}", words.get(1).unwrap_or(&0), words.first().unwrap_or(&0)))
+            let word = |at: usize| u128::from(words.get(at).copied().unwrap_or(0));
+            // Decimal text, as in rows and in HTTP answers.
+            if word(0) | word(1) == 0 { json!(0) } else { json!((word(1) << 64 | word(0)).to_string()) }
         }
         Parsed::Tuple(_, mut inner) if inner.len() == 1 => {
             inner.pop().map_or(Value::Null, |inner| meaning(owner, field, inner))
@@ -292,7 +294,7 @@ mod tests {
     #[test]
     fn commands_are_shown_by_name_and_field() {
         let order = NewOrder {
-            client_id: ClientOrderId::from(0xABu128 << 64 | 0xCD),
+            client_id: ClientOrderId::from((1u128 << 64) + 5),
             account: AccountId(100),
             symbol: SymbolId(1),
             price: Price(6_000_000),
@@ -306,7 +308,7 @@ mod tests {
         let shown = Record::command(order.as_bytes());
         assert_eq!(
             shown.to_string(),
-            "NEW_ORDER client_id=00000000000000ab00000000000000cd account=100 symbol=1 price=6000000 quantity=5 side=SELL \
+            "NEW_ORDER client_id=18446744073709551621 account=100 symbol=1 price=6000000 quantity=5 side=SELL \
              order_type=LIMIT time_in_force=GTC stp=CANCEL_TAKER"
         );
         let json = shown.json();
