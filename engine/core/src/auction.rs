@@ -100,9 +100,9 @@ impl Engine {
             }
             let symbol = self.symbols.at_mut(id);
             let head = |side| symbol.book.best(side).map(|level| symbol.book.level(level).queue.head);
-            let heads = head(Side::Buy).zip(head(Side::Sell)).filter(|&(buy, sell)| {
-                self.orders.get(sell).price <= price && price <= self.orders.get(buy).price
-            });
+            let heads = head(Side::Buy)
+                .zip(head(Side::Sell))
+                .filter(|&(buy, sell)| self.orders.get(sell).price <= price && price <= self.orders.get(buy).price);
             let Some((buy, sell)) = heads else {
                 // Trims and margin tests of a perpetual have ended orders that were counted.
                 assert!(symbol.contract.is_some(), "the volume was counted from both sides");

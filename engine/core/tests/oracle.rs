@@ -6,8 +6,8 @@
 
 mod common;
 
-use common::compare::{compare, compare_parts, number};
 use common::Venue;
+use common::compare::{compare, compare_parts, number};
 use ringbook_core::{Engine, Fault, Pending};
 use ringbook_event::{Event, Origin};
 use ringbook_oracle::generate::Generator;

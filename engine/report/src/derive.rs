@@ -14,7 +14,9 @@
 use crate::perpetual::derive_perpetual;
 use crate::writer::ReportWriter;
 use ringbook_event::{Event, EventError, Rejected, SplitError, events, split_command};
-use ringbook_wire::message::{AdjustMargin, Amend, Cancel, Deposit, Message, MessageType, NewOrder, Transfer, Withdraw};
+use ringbook_wire::message::{
+    AdjustMargin, Amend, Cancel, Deposit, Message, MessageType, NewOrder, Transfer, Withdraw,
+};
 use ringbook_wire::report::{self, Place};
 use ringbook_wire::{
     AccountId, EndReason, KeyId, Liquidity, OrderId, Sequence, SessionId, Side, SymbolId, Term, TimestampNs,

@@ -8,7 +8,8 @@
 
 use crate::message::messages;
 use crate::{
-    AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Rate, Sequence, SymbolId, Term, TimestampNs, TradeId,
+    AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Rate, Sequence, SymbolId, Term, TimestampNs,
+    TradeId,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

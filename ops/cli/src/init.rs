@@ -27,12 +27,13 @@ pub struct InitArgs {
 /// Id of the admin key, the first of [`KEYS`].
 pub const ADMIN_KEY: u32 = 1;
 
-/// File name, id and role of the four keys; the admin key comes first.
-const KEYS: [(&str, u32, Role); 4] = [
+/// File name, id and role of the five keys; the admin key comes first.
+const KEYS: [(&str, u32, Role); 5] = [
     ("admin.key", 1, Role::Admin),
     ("funds.key", 2, Role::Funds),
     ("trade.key", 3, Role::Trade),
     ("readonly.key", 4, Role::ReadOnly),
+    ("feed.key", 5, Role::Feed),
 ];
 
 /// The keys in a folder; those that are missing are made, if `make`.
@@ -59,7 +60,7 @@ pub fn keys(folder: &Path, make: bool) -> Result<Vec<Key>, String> {
 pub fn key_command(key: &Key) -> Vec<u8> {
     let first = match key.role() {
         Role::Trade | Role::ReadOnly => AccountId::FIRST_CUSTOMER,
-        Role::Funds | Role::Admin => AccountId(1),
+        Role::Funds | Role::Admin | Role::Feed => AccountId(1),
     };
     let message = SetKey {
         key: key.id(),

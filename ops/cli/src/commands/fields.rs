@@ -8,12 +8,13 @@
 use crate::output::hex;
 use ringbook_event::Event;
 use ringbook_wire::message::{
-    Amend, BustTrade, Cancel, CancelAll, Continue, Deposit, Genesis, Message, MessageType, NewOrder, Quarantine,
-    SessionDown, SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, Tick, Withdraw,
+    AdjustMargin, Amend, BustTrade, Cancel, CancelAll, Continue, Deposit, Funding, Genesis, Mark, Message, MessageType,
+    NewOrder, Quarantine, SessionDown, SetAccount, SetAsset, SetFees, SetKey, SetLeverage, SetPerpetual,
+    SetPositionLimit, SetStatus, SetSymbol, SettleSymbol, Tick, Transfer, Withdraw,
 };
 use ringbook_wire::{
-    EndReason, FeeModel, OrderState, OrderType, RejectCode, Role, Side, StpMode, SymbolKind, SymbolStatus, TimeInForce,
-    TriggerDirection, TriggerSource,
+    EndReason, FeeModel, FundReason, MarginMode, OrderState, OrderType, RejectCode, Role, Side, StpMode, SymbolKind,
+    SymbolStatus, TimeInForce, TriggerDirection, TriggerSource, Wallet,
 };
 use serde_json::{Map, Value, json};
 
@@ -37,7 +38,8 @@ impl Record {
             };
         }
         let text = debug!(NewOrder Cancel Amend CancelAll Deposit Withdraw SetAsset SetSymbol SetAccount SetStatus SetKey
-            SetFees BustTrade Genesis Continue SessionDown Tick Quarantine);
+            SetFees BustTrade SetLeverage Transfer AdjustMargin SetPerpetual SetPositionLimit Mark Funding SettleSymbol
+            Genesis Continue SessionDown Tick Quarantine);
         let name = kind.map_or("UNKNOWN".to_owned(), |kind| spelled(kind.name()));
         let fields = match text {
             Some(text) => fields_of(&text),
@@ -68,6 +70,12 @@ impl Record {
             Event::Handled(_) => ["command", "more", "account"],
             Event::Refreshed(_) => ["side", "", "account"],
             Event::Busted(_) => ["", "", "symbol"],
+            Event::Position(_) | Event::Funding(_) | Event::Takeover(_) | Event::Adl(_) => ["mode", "", "account"],
+            Event::Mark(_) => ["", "how", "symbol"],
+            Event::Funded(_) | Event::Settled(_) => ["", "", "symbol"],
+            Event::Liquidation(_) => ["mode", "tier", "account"],
+            Event::Fund(_) => ["fund_reason", "", "account"],
+            Event::Realized(_) => ["liquidity", "", "account"],
         };
         let mut fields = vec![(whose.to_owned(), json!(subject))];
         for (name, value) in [(first, a), (second, b)] {
@@ -137,9 +145,20 @@ fn code(field: &str, value: u64) -> Option<Value> {
         "command" => byte.and_then(MessageType::from_code).map(|kind| json!(spelled(kind.name()))),
         "code" => u16::try_from(value).ok().and_then(RejectCode::from_code).map(|code| json!(code.name())),
         "amend_reason" => [(1, "USER"), (2, "TRIM")].iter().find(|(at, _)| *at == value).map(|(_, name)| json!(name)),
-        "direction" => {
-            [(1, "DEPOSIT"), (2, "WITHDRAW")].iter().find(|(at, _)| *at == value).map(|(_, name)| json!(name))
-        }
+        "mode" => name!(MarginMode),
+        "fund_reason" => name!(FundReason),
+        "wallet" => name!(Wallet),
+        "direction" => [
+            (1, "DEPOSIT"),
+            (2, "WITHDRAW"),
+            (3, "TO_FUTURES"),
+            (4, "TO_SPOT"),
+            (5, "TO_POSITION"),
+            (6, "FROM_POSITION"),
+        ]
+        .iter()
+        .find(|(at, _)| *at == value)
+        .map(|(_, name)| json!(name)),
         _ => None,
     }
 }
