@@ -170,6 +170,10 @@ class Refused(Exception):
     """The server sent ERROR."""
 
 
+class Usage(Exception):
+    """What was asked for cannot be, and what to give instead."""
+
+
 class Lost(Exception):
     """The connection is gone: connect again and resume."""
 
@@ -179,6 +183,8 @@ class Session:
 
     def __init__(self, connect, key_file, session, prefix=None, heartbeat_ms=1000, grace_ms=0, on_report=None):
         host, _, port = connect.rpartition(":")
+        if not host or not port.isdigit():
+            raise Usage("--connect %s: give HOST:PORT of order entry, as `ringbook serve` prints it" % connect)
         self.address, self.number, self.prefix = (host.strip("[]"), int(port)), session, prefix
         with open(key_file) as f:
             self.key = dict(line.strip().split(" = ", 1) for line in f if " = " in line)
@@ -204,13 +210,16 @@ class Session:
     # -- connection --
     def open(self, seconds=15):
         """Connects, logs on, and resumes if there is a token. Returns how many reports had been missed."""
-        end = time.monotonic() + seconds
+        end, told = time.monotonic() + seconds, False
         while True:
             try:
                 return self.logon()
-            except (OSError, Lost):  # the server is not there (yet)
+            except (OSError, Lost) as e:  # the server is not there (yet)
                 if time.monotonic() > end:
                     raise
+                if not told:
+                    print("# %s:%d does not answer (%s): trying again for %d s" % (*self.address, e, seconds), file=sys.stderr, flush=True)
+                told = True
                 time.sleep(0.1)
 
     def logon(self):
@@ -250,7 +259,7 @@ class Session:
         while True:
             now = time.monotonic()
             if now - self.heard > 3 * self.heartbeat:
-                raise Lost("the server says nothing")
+                raise Lost("the server says nothing" + "; is it order entry? HTTP has a port of its own" * (self.phase == "CHALLENGE"))
             if self.phase != "CHALLENGE" and now - self.sent > self.heartbeat / 2:
                 self.write(encode("HEARTBEAT"))
             for due in [r for r in self.retries if r[0] <= now]:  # BUSY means not executed: try again
@@ -272,7 +281,9 @@ class Session:
         at, lines, before = 0, [], dict(self.token)
         try:
             while len(self.inbox) - at >= 8:
-                length = struct.unpack_from("<H", self.inbox, at)[0]
+                length, kind, version = struct.unpack_from("<HBB", self.inbox, at)
+                if self.phase == "CHALLENGE" and (length, kind, version) != (64, 128, 1):
+                    raise Usage("%s:%d does not speak order entry, version 1: HTTP has a port of its own" % self.address)
                 if len(self.inbox) - at < length:
                     break
                 raw, at = self.inbox[at:at + length], at + length
@@ -409,7 +420,7 @@ def watch(a):
         except Lost as e:
             print("# connection lost (%s)" % e, file=sys.stderr, flush=True)
         except KeyboardInterrupt:
-            return s.logout()
+            return s.logout() if s.socket and s.phase == "LIVE" else None
 
 
 # ---- demo --------------------------------------------------------------------------------------------------------
@@ -489,7 +500,10 @@ def demo(a):
     show(s.state(seller))
     title("a limit order that rests; the same message again is REPLAYED")
     first, answer = s.order(seller, a.symbol, SELL, a.price, 5)
-    need("ACCEPTED" in show(s.wait(answer)), "not accepted")
+    if "ACCEPTED" not in show(s.wait(answer)):
+        code = CODES["code"].get(answer["reports"][0][1].get("code"), "no order")
+        raise Usage("the first order was refused (%s): give --symbol, --price and --accounts that can trade, as GET /v1/symbols lists "
+                    "them" % code)
     again = s.send_raw(dict(answer, reports=[], done=False, sequence=None))
     need(show(s.wait(again)) == ["REPLAYED"], "not replayed")
     title("a crossing order")
@@ -581,7 +595,9 @@ def main():
     a = p.parse_args()
     try:
         {"demo": demo, "watch": watch, "child": child}[a.command](a)
-    except OSError as e:
+    except (Refused, Usage) as e:
+        sys.exit(str(e))
+    except (OSError, Lost) as e:
         sys.exit("%s; is the exchange running at %s, and are its keys in %s?" % (e, a.connect, a.keys))
 
 

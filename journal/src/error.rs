@@ -7,8 +7,8 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process writes this journal, or a copy of it.
-    #[error("{} is held by another writer ({holder}): stop it first; two writers would destroy the journal. To run a \
-             copy of another journal's folder beside it, give the copy a `tail_dir` of its own", path.display())]
+    #[error("{} is held by another writer ({holder}): stop it first; two writers would destroy the journal. A copy of \
+             the folder is the same journal: use it for reading only (`ringbook recover`, `verify`, `state`)", path.display())]
     Locked {
         /// The lock file.
         path: PathBuf,
@@ -18,7 +18,9 @@ pub enum OpenError {
     /// Something that was durable is not there any more.
     #[error("{}: at offset {offset} sequence {sequence} is missing although everything up to {known_durable} was \
              durable ({why}; tail rule, row {row}): the disk lost or changed data. Nothing was modified. Restore the \
-             folder from a backup or a replica, or start from a snapshot with the journal set aside", file.display())]
+             folder from a backup or a replica, or start from a snapshot with the journal set aside. If it was restored just \
+             now: {} remembers the original that is gone, so move it away (docs/OPERATIONS.md, Restoring)",
+            file.display(), tails.display())]
     Damage {
         /// The segment.
         file: PathBuf,
@@ -32,6 +34,8 @@ pub enum OpenError {
         why: String,
         /// Row of the tail rule.
         row: u8,
+        /// The journal's folder in shared memory.
+        tails: PathBuf,
     },
     /// A file that is not what it should be.
     #[error("{}: {why}. Nothing was modified. Restore it from a backup, or look whether this is the right data folder", file.display())]

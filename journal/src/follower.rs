@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Sequence;
-use crate::page::{HEARTBEAT, OWNER, PASSED, SLOTS, WatermarkPage};
+use crate::page::{Follower, HEARTBEAT, NAMESPACE, OWNER, PASSED, SLOTS, WatermarkPage};
 
 /// Bit of `flags` that says "taken"; the others are a nonce, so that two takers of one process differ.
 const TAKEN: u64 = 1 << 63;
@@ -11,7 +11,7 @@ const TAKEN: u64 = 1 << 63;
 /// A reader that must not lose the journal: retention keeps what a live slot has not passed.
 ///
 /// ```text
-/// slot:  name [24] | pid u32, flags u32 (one atomic word, taken by compare-and-swap) | passed | heartbeat ns | 16 zeros
+/// slot:  name [24] | pid u32, flags u32 (one atomic word, taken by compare-and-swap) | passed | heartbeat ns | pid namespace | 8 zeros
 /// ```
 #[derive(Debug)]
 pub struct FollowerSlot {
@@ -40,6 +40,7 @@ impl FollowerSlot {
             }
             page.slot(index, PASSED).store(passed, Ordering::Release);
             page.slot(index, HEARTBEAT).store(now_ns, Ordering::Release);
+            page.slot(index, NAMESPACE).store(pid_namespace(), Ordering::Release);
             let mut bytes = [0; 24];
             let length = name.len().min(24);
             bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
@@ -63,6 +64,19 @@ impl FollowerSlot {
     }
 }
 
+/// The namespace in which this process' id counts; 0 where the system does not say. A container sees other ids than its
+/// neighbour, so that an id alone does not tell whether a process lives.
+pub(crate) fn pid_namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+}
+
+/// Leaves out the followers whose process has ended, as far as that can be seen from the namespace `here`.
+pub(crate) fn living(mut followers: Vec<Follower>, here: u64, lives: impl Fn(u32) -> bool) -> Vec<Follower> {
+    followers.retain(|f| f.namespace == 0 || f.namespace != here || lives(f.pid));
+    followers
+}
+
 impl Drop for FollowerSlot {
     fn drop(&mut self) {
         let owner = self.page.slot(self.index, OWNER);
@@ -84,7 +98,9 @@ mod tests {
         assert_eq!(page.oldest_passed(1_000), Some(7));
         assert!(other.passed(Sequence(20), 2_000));
         assert_eq!(page.oldest_passed(2_000), Some(10));
-        assert_eq!(page.followers(2_000)[1].0, "replicator-with-a-name-t");
+        let follower = page.followers(2_000)[1].clone();
+        assert_eq!((follower.name.as_str(), follower.passed), ("replicator-with-a-name-t", 20));
+        assert_eq!((follower.pid, follower.namespace), (std::process::id(), pid_namespace()));
         drop(slot);
         assert_eq!(page.oldest_passed(2_000), Some(20));
         // A follower that is silent for more than a minute loses its slot to the next one that comes.
@@ -94,5 +110,14 @@ mod tests {
         assert!(FollowerSlot::take(&page, "y", 1, late).is_none());
         assert!(!other.passed(Sequence(21), late));
         drop(all);
+    }
+    /// A projector that was killed stood in status and metrics for a minute, beside the one that came after it.
+    #[test]
+    fn a_dead_process_is_left_out_where_it_can_be_seen() {
+        for (namespace, pid, shown) in [(7, 1, true), (7, 2, false), (8, 2, true), (0, 2, true)] {
+            let follower = Follower { name: "projector".into(), passed: 5, pid, namespace };
+            let left = living(vec![follower], 7, |pid| pid == 1);
+            assert_eq!(left.len(), usize::from(shown), "pid {pid} of namespace {namespace}");
+        }
     }
 }

@@ -77,7 +77,7 @@ pub use live::LiveJournal;
 pub use maintenance::{JournalStat, RetainError, SegmentStat, Verified, stat, stat_with, verify, verify_with};
 pub use memory::{SharedMemory, TailWriter};
 pub use options::{Options, VerifySealed};
-pub use page::{AckPolicy, HEARTBEAT_NS_MAX, SLOTS, WatermarkPage, WriterState};
+pub use page::{AckPolicy, Follower, HEARTBEAT_NS_MAX, SLOTS, WatermarkPage, WriterState};
 pub use preparer::Preparer;
 pub use raw_disk::{RawDisk, measure_raw_disk};
 pub use reader::{Frame, Reader};

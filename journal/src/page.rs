@@ -36,10 +36,12 @@ const OLDEST_AT: usize = 512;
 const METRICS_AT: usize = 640;
 const SLOTS_AT: usize = 1_024;
 const SLOT_BYTES: usize = 64;
-/// Fields of a slot: pid and flags in one atomic word, the sequence that was passed, the heartbeat.
+/// Fields of a slot: pid and flags in one atomic word, the sequence that was passed, the heartbeat, the namespace of
+/// process ids (0: not known).
 pub(crate) const OWNER: usize = 24;
 pub(crate) const PASSED: usize = 32;
 pub(crate) const HEARTBEAT: usize = 40;
+pub(crate) const NAMESPACE: usize = 48;
 const _: () = assert!(SLOTS_AT + SLOTS * SLOT_BYTES <= PAGE_BYTES);
 
 /// Which watermark is `committed`: what may leave the process.
@@ -67,6 +69,19 @@ pub enum WriterState {
     Stopped = 2,
     /// Stopped accepting after an error.
     Failed = 3,
+}
+
+/// What a taken slot says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Follower {
+    /// Its name; several processes may have the same.
+    pub name: String,
+    /// Last sequence that it has passed.
+    pub passed: u64,
+    /// Its process.
+    pub pid: u32,
+    /// The namespace in which `pid` counts; 0 if it is not known.
+    pub(crate) namespace: u64,
 }
 
 /// The page in shared memory.
@@ -251,8 +266,8 @@ impl WatermarkPage {
         self.memory.atomic_u64(SLOTS_AT + SLOT_BYTES * index + field)
     }
 
-    /// The followers that live at `now_ns`: (name, passed sequence, pid).
-    pub fn followers(&self, now_ns: u64) -> Vec<(String, u64, u32)> {
+    /// The followers whose heartbeat at `now_ns` is not too old.
+    pub fn followers(&self, now_ns: u64) -> Vec<Follower> {
         let mut out = Vec::new();
         for index in 0..SLOTS {
             let owner = self.slot(index, OWNER).load(Ordering::Acquire);
@@ -264,14 +279,19 @@ impl WatermarkPage {
                 name.extend(self.slot(index, word * 8).load(Ordering::Acquire).to_le_bytes());
             }
             let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_string();
-            out.push((name, self.slot(index, PASSED).load(Ordering::Acquire), owner as u32));
+            out.push(Follower {
+                name,
+                passed: self.slot(index, PASSED).load(Ordering::Acquire),
+                pid: owner as u32,
+                namespace: self.slot(index, NAMESPACE).load(Ordering::Acquire),
+            });
         }
         out
     }
 
     /// The lowest sequence that a live follower has passed; `None` without followers.
     pub fn oldest_passed(&self, now_ns: u64) -> Option<u64> {
-        self.followers(now_ns).iter().map(|(_, passed, _)| *passed).min()
+        self.followers(now_ns).iter().map(|follower| follower.passed).min()
     }
 
     pub(crate) fn is_stale(&self, index: usize, now_ns: u64) -> bool {

@@ -127,6 +127,7 @@ impl Opening {
             known_durable: header.last,
             why: "its bytes do not give the hash of its sidecar".to_string(),
             row: 9,
+            tails: self.tails.clone(),
         })
     }
 
@@ -188,6 +189,7 @@ impl Opening {
             known_durable: scan.known_durable,
             why,
             row,
+            tails: self.tails.clone(),
         })
     }
 }

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::Sequence;
-use crate::follower::FollowerSlot;
+use crate::follower::{FollowerSlot, living, pid_namespace};
 use crate::history::StreamHistory;
 use crate::maintenance::{JournalStat, RetainError, retain, stat_inside};
-use crate::page::{AckPolicy, WatermarkPage, WriterState};
+use crate::page::{AckPolicy, Follower, WatermarkPage, WriterState};
 use crate::reader::Reader;
 use crate::shared::Shared;
 
@@ -130,6 +130,13 @@ impl Watermarks {
     /// Registers a reader that must not lose the journal; see [`FollowerSlot`].
     pub fn follow(&self, name: &str, passed: Sequence) -> Option<FollowerSlot> {
         FollowerSlot::take(&self.shared.page, name, passed.0, self.clock_ns())
+    }
+
+    /// The followers that live: their heartbeat is young, and their process has not ended as far as this one can see.
+    /// Retention still waits for the heartbeat of a process that was killed: it may be on its way back.
+    pub fn followers(&self) -> Vec<Follower> {
+        let followers = self.shared.page.followers(self.clock_ns());
+        living(followers, pid_namespace(), |pid| self.shared.storage.process_lives(pid))
     }
 
     /// Nanoseconds since 1970-01-01 UTC as the journal's storage sees them: for heartbeats.

@@ -44,13 +44,37 @@ pub enum ReplayError {
         rules: u32,
     },
     /// The journal does not begin with the first frame and no snapshot fills the gap.
-    #[error("the journal begins with sequence {first} and no snapshot leads up to it: {tried}. Restore the archived \
-             segments into the journal's folder, or a snapshot at {} or above into the snapshots' folder", first.saturating_sub(1))]
+    #[error(
+        "the journal begins with sequence {first} and no snapshot leads up to it: {tried}. Restore the archived \
+             segments into the journal's folder, or a snapshot at {first} or above into the snapshots' folder"
+    )]
     NoStart {
         /// First sequence that can be read.
         first: u64,
         /// The snapshots that were tried, and why they were not used.
         tried: String,
+    },
+    /// The first frame was asked for, and it is archived.
+    #[error(
+        "--from-genesis needs the journal from sequence 1, and it begins with {first}: restore the archived segments \
+             into the journal's folder (or into a copy of the data folder), or verify from the oldest snapshot on by \
+             leaving --from-genesis out"
+    )]
+    NotFromGenesis {
+        /// First sequence that can be read.
+        first: u64,
+    },
+    /// A state from before the oldest snapshot of a journal whose beginning is archived.
+    #[error("the state at {asked} cannot be executed again: the journal begins with sequence {first}, and no usable snapshot \
+             lies between there and {asked}{}. Restore the archived segments into the journal's folder (or into a copy of \
+             the data folder)", earliest.map_or(String::new(), |at| format!("; the earliest state that can be had is at {at}")))]
+    Archived {
+        /// What was asked for.
+        asked: u64,
+        /// First sequence that can be read.
+        first: u64,
+        /// The oldest snapshot behind `asked`.
+        earliest: Option<u64>,
     },
     /// A snapshot of this journal lies beyond its end.
     #[error("{}: this snapshot of the same journal was taken at sequence {snapshot}, but the journal ends at {last}: its \

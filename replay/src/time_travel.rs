@@ -33,7 +33,16 @@ pub fn state_at(
     if asked > last {
         return Err(ReplayError::OutOfRange { asked, first: folder.first_sequence()?, last });
     }
-    let start = start_at(&mut reader, asked, &history, &folder.store())?;
+    let store = folder.store();
+    let start = match start_at(&mut reader, asked, &history, &store) {
+        // Nothing at or below what was asked for leads there, whatever lies behind it.
+        Err(ReplayError::NoStart { first, .. }) => {
+            let earliest =
+                store.sequences()?.into_iter().filter(|&snapshot| snapshot > asked && snapshot >= first).min();
+            return Err(ReplayError::Archived { asked, first, earliest });
+        }
+        start => start?,
+    };
     let snapshot_sequence = start.engine.sequence().0;
     let mut executor = Executor::new(start.engine);
     replay(&mut reader, &mut executor, asked, &history, progress)?;

@@ -156,8 +156,7 @@ fn first_state(
         return Ok(Engine::new());
     }
     if options.from_genesis {
-        let tried = "--from-genesis asks for the first frame".to_owned();
-        return Err(ReplayError::NoStart { first, tried });
+        return Err(ReplayError::NotFromGenesis { first });
     }
     let store = folder.store();
     for header in snapshots.iter().filter(|header| header.sequence >= first) {

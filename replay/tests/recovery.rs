@@ -10,6 +10,7 @@ use ringbook_replay::{
     state_at, verify,
 };
 use ringbook_snapshot::{Binding, Store};
+use std::time::{Duration, Instant};
 
 fn dry_run(folder: &Folder, options: RecoverOptions) -> Result<Recovered, ReplayError> {
     let mut reader = folder.reader(1)?;
@@ -186,4 +187,44 @@ fn time_travel_reaches_every_sequence() {
     assert_eq!(state_at(&folder, None, &mut |_, _| {}).unwrap().engine.sequence().0, last);
     let error = state_at(&folder, Some(last + 1), &mut |_, _| {}).err().unwrap();
     assert!(matches!(error, ReplayError::OutOfRange { .. }));
+}
+
+/// The oldest segments were moved to an archive: every refusal says what can still be had, and what would help.
+#[test]
+fn an_archived_beginning_is_told_with_what_helps() {
+    let world = World::new();
+    let mut writer = Writer::new(&world, 10, WIDE);
+    writer.run(4_000);
+    writer.settle();
+    let folder = world.folder();
+    // Only a sealed segment may go to an archive.
+    let sealed = folder.journal().join(format!("{:020}.idx", 1));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !sealed.exists() {
+        assert!(Instant::now() < deadline, "the first segment is not sealed");
+        std::thread::yield_now();
+    }
+    writer.close();
+    let segments = ringbook_journal::stat(&folder.journal(), folder.tails()).unwrap().segments;
+    assert!(segments.len() >= 3, "{} segments", segments.len());
+    let (first, last) = (segments[1].base, segments[2].base);
+    let (below, above) = (first - 10, first + 10);
+    snapshots_at(&folder, &folder.store(), &[below, above, last]);
+    for ending in ["seg", "idx"] {
+        std::fs::remove_file(folder.journal().join(format!("{:020}.{ending}", segments[0].base))).unwrap();
+    }
+    assert_eq!(folder.first_sequence().unwrap(), first);
+    // The frame of a snapshot at or above the first sequence is there, so it can be proven.
+    assert_eq!(state_at(&folder, Some(above + 1), &mut |_, _| {}).unwrap().snapshot_sequence, above);
+    for asked in [1, below, first, above - 1] {
+        let error = state_at(&folder, Some(asked), &mut |_, _| {}).err().unwrap();
+        assert!(
+            matches!(error, ReplayError::Archived { first: begins, earliest: Some(at), .. } if (begins, at) == (first, above)),
+            "{asked}: {error}"
+        );
+    }
+    let verified = verify(&folder, &VerifyOptions::default(), None, &mut |_, _| {}).unwrap();
+    assert_eq!(verified.started_after, above);
+    let error = verify(&folder, &VerifyOptions { from_genesis: true }, None, &mut |_, _| {}).err().unwrap();
+    assert!(matches!(error, ReplayError::NotFromGenesis { first: begins } if begins == first), "{error}");
 }

@@ -117,7 +117,7 @@ impl Config {
         toml::from_str(&text).map_err(|error| {
             let what = error.message().to_owned();
             let place = error.span().map(|span| span.start.min(text.len())).unwrap_or(0);
-            let line = text[..place].lines().count().max(1);
+            let line = text[..place].matches('\n').count() + 1;
             // A wrong type is told with the value alone: name the setting as well.
             let begin = text[..place].rfind('\n').map_or(0, |at| at + 1);
             let setting = text[begin..].lines().next().filter(|line| line.contains('=')).map_or("", str::trim);
@@ -228,7 +228,11 @@ mod tests {
         let file = dir.join("ringbook.toml");
         for (text, expected) in [
             ("ack = \"sometimes\"", "setting ack"),
-            ("\nlistn = \"x\"", "listn"),
+            ("\nlistn = \"x\"", "line 2, setting listn"),
+            ("listn = \"x\"", "line 1, setting listn"),
+            ("ack = \"durable\"\n# a comment\n  listn = \"x\"", "line 3, setting listn"),
+            ("[limits]\n\nrate = 1", "line 3, setting rate"),
+            ("ack = \"durable\"\n[limit]\n", "line 2"),
             ("listen = \"nowhere\"", "line 1, setting listen"),
             ("\nack = 5", "line 2, setting ack"),
             ("segment_mib = -5", "setting segment_mib"),

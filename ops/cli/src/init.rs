@@ -96,7 +96,10 @@ pub fn run(args: InitArgs) -> ExitCode {
 }
 
 fn init(dir: &Path) -> Result<(PathBuf, PathBuf), String> {
-    std::fs::create_dir_all(dir).map_err(|error| format!("data folder {}: {error}", dir.display()))?;
+    let failed = |error| format!("data folder {}: {error}", dir.display());
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    // The configuration must mean this folder wherever the exchange is started from.
+    let dir = &dir.canonicalize().map_err(failed)?;
     let config = dir.join("ringbook.toml");
     if config.exists() {
         return Err(format!("{} is there already; edit it, or choose another folder", config.display()));

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod demo;
 mod flow;
+mod http;
 mod init;
 mod ledger;
 mod load;
@@ -15,7 +16,8 @@ mod output;
 mod report;
 mod serve;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Ringbook: an exchange core for crypto spot. One total order, one journal, everything else follows it.
@@ -57,8 +59,22 @@ enum ReportCommand {
     Latency(report::LatencyArgs),
 }
 
+/// Reads a command line. `-1` is always a value, so that the error names the option that does not take it.
+fn parse<P: CommandFactory + FromArgMatches>(
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<P, clap::Error> {
+    fn numbers_are_values(command: clap::Command) -> clap::Command {
+        command
+            .mut_args(|arg| if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg })
+            .mut_subcommands(numbers_are_values)
+    }
+    let mut command = numbers_are_values(P::command());
+    let matches = command.try_get_matches_from_mut(words)?;
+    P::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     match cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Init(args) => init::run(args),

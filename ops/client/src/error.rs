@@ -10,8 +10,19 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// A key file that cannot be read.
-    #[error("key file {path}: {cause}; {}", key_remedy(cause), path = path.display())]
+    #[error(
+        "key file {path}: {cause}; `ringbook serve` writes keys when it makes a data folder, and so does `ringbook init`: \
+             is it ready, and is this the right folder (--keys DIR or RINGBOOK_KEYS)?", path = path.display()
+    )]
     KeyFile {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// A key file that cannot be written.
+    #[error("key file {path}: {cause}; {}", key_remedy(cause), path = path.display())]
+    KeyWrite {
         /// Which.
         path: PathBuf,
         /// What the system says.
@@ -109,10 +120,8 @@ fn not_taken(reason: BusyReason) -> &'static str {
 fn key_remedy(cause: &io::Error) -> &'static str {
     match cause.kind() {
         io::ErrorKind::AlreadyExists => "name a file that does not exist yet: keys are never written over",
-        _ => {
-            "`ringbook serve` writes keys when it makes a data folder, and so does `ringbook init`: is it ready, and is this \
-             the right folder (--keys DIR or RINGBOOK_KEYS)?"
-        }
+        io::ErrorKind::NotFound => "make its folder first (mkdir -m 700), or name a file in a folder that exists",
+        _ => "name a file in a folder that you may write to",
     }
 }
 

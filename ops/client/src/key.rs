@@ -79,7 +79,7 @@ impl Key {
     /// # Errors
     /// It exists already or cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), ClientError> {
-        let failed = |cause| ClientError::KeyFile { path: path.to_owned(), cause };
+        let failed = |cause| ClientError::KeyWrite { path: path.to_owned(), cause };
         let mut file =
             std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
         file.write_all(self.to_text().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
@@ -153,8 +153,10 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let loaded = Key::load(&path).unwrap();
         assert_eq!((loaded.id(), loaded.role(), loaded.public()), (KeyId(7), Role::Funds, key.public()));
-        assert!(matches!(key.save(&path), Err(ClientError::KeyFile { .. })), "an existing key is never replaced");
+        assert!(matches!(key.save(&path), Err(ClientError::KeyWrite { .. })), "an existing key is never replaced");
         std::fs::remove_file(&path).unwrap();
+        let error = key.save(&path.join("x.key")).unwrap_err();
+        assert!(error.to_string().contains("make its folder first"), "{error}");
         assert!(matches!(Key::load(&path), Err(ClientError::KeyFile { .. })));
     }
 

@@ -63,6 +63,10 @@ impl From<QueryError> for ApiError {
         let (status, remedy) = match &error {
             QueryError::UnknownSymbol(_) => (StatusCode::NOT_FOUND, "GET /v1/symbols lists the symbols"),
             QueryError::UnknownAccount(_) => (StatusCode::NOT_FOUND, "check the account's number"),
+            QueryError::UnknownGroup(_) => (
+                StatusCode::NOT_FOUND,
+                "groups go from 1 on (0 is none); `ringbook admin account ID --group N` puts an account into one",
+            ),
             QueryError::TooOld { .. } => {
                 (StatusCode::GONE, "ask within some 65,000 commands, or use `ringbook state --at SEQUENCE`")
             }

@@ -3,7 +3,7 @@
 //!
 //! Invariant: prices, quantities and amounts are integers in their units; nothing is rounded or scaled.
 
-use ringbook_core::{BalanceView, FeesView, OrderView};
+use ringbook_core::{BalanceView, FeesView, KeyView, OrderView};
 use ringbook_replay::shadow::{Book, Level, SymbolInfo};
 use serde::Serialize;
 use std::fmt::Write;
@@ -131,6 +131,34 @@ pub(crate) struct Group {
     pub group: u32,
     pub sequence: u64,
     pub accounts: Vec<u32>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Keys {
+    pub sequence: u64,
+    pub keys: Vec<Key>,
+}
+
+/// A key without its public half, which nobody needs to know.
+#[derive(Serialize)]
+pub(crate) struct Key {
+    key: u32,
+    role: &'static str,
+    revoked: bool,
+    first_account: u32,
+    last_account: u32,
+}
+
+impl From<KeyView> for Key {
+    fn from(view: KeyView) -> Self {
+        Self {
+            key: view.key.0,
+            role: view.role.name(),
+            revoked: view.revoked,
+            first_account: view.first_account.0,
+            last_account: view.last_account.0,
+        }
+    }
 }
 
 /// An account's own rates for the symbols of a fee group.

@@ -1,7 +1,7 @@
 //! Metrics: what others sample into [`Samples`], and the shadow's and the watermarks' own, as one collector.
 //!
-//! Invariant: a family's name, help and kind are those of its first sample; samples of one family stand together, as
-//! OpenMetrics asks for.
+//! Invariants: a family's name, help and kind are those of its first sample; samples of one family stand together, and no
+//! set of labels stands twice in it, as OpenMetrics asks for.
 
 use crate::sources::StatusSource;
 use prometheus_client::collector::Collector;
@@ -80,7 +80,10 @@ impl Samples {
     fn add(&mut self, name: &str, help: &str, labels: &[(&str, &str)], value: Value) {
         let labels = labels.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
         match self.families.iter_mut().find(|family| family.name == name) {
-            Some(family) => family.values.push((labels, value)),
+            Some(family) => match family.values.iter_mut().find(|(known, _)| *known == labels) {
+                Some((_, known)) => *known = value,
+                None => family.values.push((labels, value)),
+            },
             None => {
                 let (name, help) = (name.to_owned(), help.to_owned());
                 self.families.push(Family { name, help, values: vec![(labels, value)] });
@@ -176,8 +179,9 @@ impl MetricsSource for StatusMetrics {
         out.gauge("ringbook_term", "Current term", &[], f64::from(s.term));
         out.gauge("ringbook_uptime_seconds", "Seconds since the start", &[], s.uptime_seconds);
         for follower in &s.followers {
-            let name = [("name", follower.name.as_str())];
-            out.gauge("ringbook_follower_lag_frames", "Committed frames not passed yet", &name, follower.lag as f64);
+            let pid = follower.pid.to_string();
+            let labels = [("name", follower.name.as_str()), ("pid", pid.as_str())];
+            out.gauge("ringbook_follower_lag_frames", "Committed frames not passed yet", &labels, follower.lag as f64);
         }
     }
 }

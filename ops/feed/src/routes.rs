@@ -25,7 +25,7 @@ const DEPTH_DEFAULT: u64 = 20;
 /// Deepest book that is answered.
 const DEPTH_MAX: u64 = 10_000;
 /// Longest wait for rows.
-const PROJECTION_WAIT_MAX: Duration = Duration::from_secs(60);
+const PROJECTION_WAIT_MS_MAX: u64 = 60_000;
 /// How long a request for rows waits by default.
 const PROJECTION_WAIT_MS: u64 = 5_000;
 /// How often the rows' progress is looked at.
@@ -54,6 +54,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/accounts/{account}", get(account))
         .route("/v1/accounts/{account}/orders", get(orders))
         .route("/v1/groups/{group}", get(group))
+        .route("/v1/keys", get(keys))
         .route("/v1/status", get(status))
         .route("/v1/projection", get(projection))
         .route("/metrics", get(metrics))
@@ -116,21 +117,35 @@ async fn book(State(app): Shared, Path(symbol): Path<String>, RawQuery(query): R
         return Err(ApiError::bad_request(format!("depth {depth} is out of bounds"), remedy));
     }
     let question = move |shadow: &Shadow| shadow.book_at(&symbol, depth as usize, sequence);
-    let book = app.ask(sequence.unwrap_or(0), question).await?;
+    let book = app.ask(sequence.unwrap_or(0), question).await;
+    let book = book.map_err(|error| archived(error, sequence.unwrap_or(0), app.status.status().oldest))?;
     Ok(body(json::book(&book)))
 }
 
+/// A book that is too old for memory is in the journal, if that still begins with the first frame.
+fn archived(error: ApiError, asked: u64, oldest: u64) -> ApiError {
+    if error.status != StatusCode::GONE || oldest <= 1 {
+        return error;
+    }
+    let remedy = format!(
+        "the journal here begins at {oldest}: `ringbook state --at {asked}` reads the book only where a snapshot at or below \
+         {asked} is left (`ringbook snapshot list`); else ask where the archived segments are"
+    );
+    ApiError { remedy, ..error }
+}
+
 async fn symbols(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
-    let [] = numbers(query.as_deref(), [])?;
+    let [min_sequence] = numbers(query.as_deref(), ["min_sequence"])?;
     let question = |shadow: &Shadow| Ok((shadow.sequence(), shadow.exchange_status(), shadow.symbols()));
-    let (sequence, exchange, symbols) = app.ask(0, question).await?;
+    let (sequence, exchange, symbols) = app.ask(min_sequence.unwrap_or(0), question).await?;
     let symbols = symbols.into_iter().map(Into::into).collect();
     json(&json::Symbols { sequence, exchange: exchange.name(), symbols })
 }
 
 async fn assets(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
-    let [] = numbers(query.as_deref(), [])?;
-    let (sequence, assets) = app.ask(0, |shadow| Ok((shadow.sequence(), shadow.assets()))).await?;
+    let [min_sequence] = numbers(query.as_deref(), ["min_sequence"])?;
+    let question = |shadow: &Shadow| Ok((shadow.sequence(), shadow.assets()));
+    let (sequence, assets) = app.ask(min_sequence.unwrap_or(0), question).await?;
     let asset =
         |(asset, name, scale): (ringbook_wire::AssetId, String, u8)| json::Asset { asset: asset.0, name, scale };
     json(&json::Assets { sequence, assets: assets.into_iter().map(asset).collect() })
@@ -205,9 +220,17 @@ async fn group(
     check_private(peer, app.private_http)?;
     let group = number_of("group", &group)?;
     let [min_sequence] = numbers(query.as_deref(), ["min_sequence"])?;
-    let question = move |shadow: &Shadow| Ok((shadow.sequence(), shadow.accounts_of_group(group)));
+    let question = move |shadow: &Shadow| Ok((shadow.sequence(), shadow.accounts_of_group(group)?));
     let (sequence, accounts) = app.ask(min_sequence.unwrap_or(0), question).await?;
     json(&json::Group { group, sequence, accounts: accounts.into_iter().map(|account| account.0).collect() })
+}
+
+async fn keys(State(app): Shared, ConnectInfo(Peer(peer)): ConnectInfo<Peer>, RawQuery(query): RawQuery) -> Answer {
+    check_private(peer, app.private_http)?;
+    let [min_sequence] = numbers(query.as_deref(), ["min_sequence"])?;
+    let question = |shadow: &Shadow| Ok((shadow.sequence(), shadow.keys()));
+    let (sequence, keys) = app.ask(min_sequence.unwrap_or(0), question).await?;
+    json(&json::Keys { sequence, keys: keys.into_iter().map(Into::into).collect() })
 }
 
 async fn status(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
@@ -216,7 +239,7 @@ async fn status(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
     if !status.followers.iter().any(|follower| follower.name == "shadow") {
         let metrics = app.shadow.metrics();
         let (sequence, lag) = (metrics.sequence(), status.committed.saturating_sub(metrics.sequence()));
-        status.followers.push(FollowerStatus { name: "shadow".to_owned(), sequence, lag });
+        status.followers.push(FollowerStatus { name: "shadow".to_owned(), pid: std::process::id(), sequence, lag });
     }
     json(&status)
 }
@@ -228,7 +251,12 @@ async fn projection(State(app): Shared, RawQuery(query): RawQuery) -> Answer {
         return Err(ApiError::new(StatusCode::NOT_FOUND, "this exchange keeps no read models", remedy));
     };
     let wanted = min_sequence.unwrap_or(0);
-    let timeout = Duration::from_millis(timeout_ms.unwrap_or(PROJECTION_WAIT_MS)).min(PROJECTION_WAIT_MAX);
+    let timeout_ms = timeout_ms.unwrap_or(PROJECTION_WAIT_MS);
+    if timeout_ms > PROJECTION_WAIT_MS_MAX {
+        let remedy = format!("wait at most {PROJECTION_WAIT_MS_MAX} ms, and ask again");
+        return Err(ApiError::bad_request(format!("timeout_ms {timeout_ms} is out of bounds"), remedy));
+    }
+    let timeout = Duration::from_millis(timeout_ms);
     let deadline = Instant::now() + timeout;
     loop {
         let sequence = projection.passed();
@@ -271,8 +299,8 @@ async fn ready(State(app): Shared) -> Answer {
 }
 
 async fn not_found(uri: axum::http::Uri) -> ApiError {
-    let remedy = "paths: /v1/book/SYMBOL, /v1/symbols, /v1/assets, /v1/accounts/ID, /v1/accounts/ID/orders, /v1/groups/ID, /v1/status, \
-                  /v1/projection, /metrics, /health/live, /health/ready";
+    let remedy = "paths: /v1/book/SYMBOL, /v1/symbols, /v1/assets, /v1/accounts/ID, /v1/accounts/ID/orders, /v1/groups/ID, \
+                  /v1/keys, /v1/status, /v1/projection, /metrics, /health/live, /health/ready";
     ApiError::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()), remedy)
 }
 
@@ -299,5 +327,14 @@ mod tests {
         }
         let error = check_private("10.0.0.1:9".parse().unwrap(), false).unwrap_err();
         assert!(error.status == StatusCode::FORBIDDEN && error.remedy.contains("private_http = true"));
+    }
+    #[test]
+    fn an_old_book_is_sent_to_the_journal_only_as_far_as_that_reaches() {
+        let error = || ApiError::new(StatusCode::GONE, "not in memory any more", "`ringbook state --at SEQUENCE`");
+        assert_eq!(archived(error(), 100, 1).remedy, error().remedy);
+        let remedy = archived(error(), 100, 4_141).remedy;
+        assert!(remedy.contains("begins at 4141") && remedy.contains("snapshot at or below 100"), "{remedy}");
+        let other = ApiError { status: StatusCode::NOT_FOUND, ..error() };
+        assert_eq!(archived(other, 100, 4_141).remedy, error().remedy);
     }
 }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub struct FollowerStatus {
     /// Its name.
     pub name: String,
+    /// Its process: two followers may have the same name.
+    pub pid: u32,
     /// Last sequence that it has passed.
     pub sequence: u64,
     /// Committed frames that it has not passed.
@@ -22,6 +24,8 @@ pub struct FollowerStatus {
 pub struct Status {
     /// Shard.
     pub shard: u32,
+    /// The journal's identity, as LOGON_ACCEPTED gives it, in hexadecimal.
+    pub journal: String,
     /// Current term.
     pub term: u32,
     /// `starting`, `running`, `read-only`, `stopped` or `failed`.

@@ -6,8 +6,8 @@ mod common;
 use common::{WIDE, World, Writer};
 use ringbook_core::Engine;
 use ringbook_feed::{
-    Feed, FeedError, FeedOptions, MetricsSource, ProjectionSource, ProjectionStatus, Readiness, Samples, Sources,
-    Status, StatusSource, start,
+    Feed, FeedError, FeedOptions, FollowerStatus, MetricsSource, ProjectionSource, ProjectionStatus, Readiness,
+    Samples, Sources, Status, StatusSource, start,
 };
 use ringbook_replay::ReplayError;
 use ringbook_replay::shadow::{Shadow, ShadowHandle, ShadowOptions, run};
@@ -24,7 +24,10 @@ struct Here(Mutex<Readiness>);
 
 impl StatusSource for Here {
     fn status(&self) -> Status {
-        Status { term: 3, written: 9, durable: 8, committed: 8, version: "test".into(), ..Status::default() }
+        // Two projectors, one of them beside the server.
+        let projector = |pid, sequence| FollowerStatus { name: "projector".into(), pid, sequence, lag: 8 - sequence };
+        let followers = vec![projector(11, 8), projector(12, 5)];
+        Status { term: 3, written: 9, durable: 8, committed: 8, version: "test".into(), followers, ..Status::default() }
     }
     fn readiness(&self) -> Readiness {
         self.0.lock().unwrap().clone()
@@ -207,10 +210,9 @@ fn definitions_accounts_and_status() {
     }
     assert_eq!(open, engine.open_order_count());
     let (_, status) = site.get("/v1/status");
-    assert_eq!(
-        (&status["term"], &status["durable"], &status["followers"][0]["name"]),
-        (&json!(3), &json!(8), &json!("shadow"))
-    );
+    assert_eq!((&status["term"], &status["durable"]), (&json!(3), &json!(8)));
+    let names: Vec<&Value> = status["followers"].as_array().unwrap().iter().map(|follower| &follower["name"]).collect();
+    assert_eq!(names, ["projector", "projector", "shadow"]);
     site.close();
 }
 
@@ -227,6 +229,10 @@ fn errors_say_what_and_what_to_do() {
         ("/v1/accounts/abc", 400, "its number"),
         ("/v1/accounts/4000000000", 404, "number"),
         ("/v1/projection?min_sequence=9&timeout_ms=1", 504, "timeout_ms"),
+        ("/v1/projection?timeout_ms=60001", 400, "at most 60000 ms"),
+        ("/v1/groups/0", 404, "0 is none"),
+        ("/v1/groups/4000000000", 404, "admin account"),
+        ("/v1/keys?key=1", 400, "min_sequence"),
         ("/nothing", 404, "/v1/book/SYMBOL"),
         (beyond.as_str(), 504, "ask again later"),
     ];
@@ -260,10 +266,18 @@ fn readiness_metrics_and_rows() {
         "test_latency_seconds_bucket{le=\"+Inf\"} 6",
         "ringbook_watermark{name=\"durable\"} 8.0",
         "ringbook_shadow_failed 0.0",
+        "ringbook_follower_lag_frames{name=\"projector\",pid=\"11\"} 0.0",
+        "ringbook_follower_lag_frames{name=\"projector\",pid=\"12\"} 3.0",
         "# EOF",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+    let mut series: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let series_key = |line: &str| line.rsplit_once(' ').map(|(key, _)| key.to_owned());
+    let count = series.len();
+    series.sort_unstable();
+    series.dedup_by_key(|line| series_key(line));
+    assert_eq!(series.len(), count, "a series stands once");
 
     let (status, body) = site.get("/v1/projection?min_sequence=5");
     assert_eq!((status, &body["sequence"], &body["trouble"]), (200, &json!(5), &json!("the database is away")));

@@ -41,9 +41,7 @@ pub enum RebuildError {
     #[error(transparent)]
     Fold(#[from] FoldError),
     /// The journal.
-    #[error(
-        "cannot read the journal: {0}; if its beginning is archived, bring the archive back or rebuild from a snapshot"
-    )]
+    #[error("cannot read the journal: {0}; the tables are as they were")]
     Source(#[from] SourceError),
 }
 

@@ -31,7 +31,7 @@ pub enum VerifyError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// The journal.
-    #[error("cannot read the journal: {0}; if its beginning is archived, verify against a snapshot")]
+    #[error("cannot read the journal: {0}")]
     Source(#[from] SourceError),
     /// A frame.
     #[error(transparent)]

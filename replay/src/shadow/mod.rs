@@ -35,16 +35,16 @@ use ringbook_snapshot::Binding;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// No such symbol.
-    #[error("there is no symbol {0}; /v1/symbols lists them")]
+    #[error("there is no symbol {0}")]
     UnknownSymbol(String),
     /// No such account.
     #[error("there is no account {0}")]
     UnknownAccount(u32),
+    /// No account is in this group.
+    #[error("no account is in group {0}")]
+    UnknownGroup(u32),
     /// The sequence is too far back to be answered from memory.
-    #[error(
-        "the book at sequence {asked} is not in memory any more, the oldest is {oldest}; `ringbook state --at {asked}` \
-             reads it from the journal"
-    )]
+    #[error("the book at sequence {asked} is not in memory any more, the oldest is {oldest}")]
     TooOld {
         /// What was asked for.
         asked: u64,

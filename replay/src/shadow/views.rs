@@ -69,8 +69,12 @@ impl Shadow {
     }
 
     /// The accounts of an STP group, ascending.
-    pub fn accounts_of_group(&self, group: u32) -> Vec<AccountId> {
-        self.engine().accounts_of_group(group)
+    ///
+    /// # Errors
+    /// Nobody is in it; 0 is no group.
+    pub fn accounts_of_group(&self, group: u32) -> Result<Vec<AccountId>, QueryError> {
+        let accounts = if group == 0 { Vec::new() } else { self.engine().accounts_of_group(group) };
+        if accounts.is_empty() { Err(QueryError::UnknownGroup(group)) } else { Ok(accounts) }
     }
 
     /// The status of the whole exchange: CANCEL_ONLY in maintenance.

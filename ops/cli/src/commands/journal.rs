@@ -1,11 +1,12 @@
 //! `ringbook journal`: looks after the journal, also while the exchange runs.
 
 use super::DataArgs;
+use super::fields::Record;
 use crate::output::{bar, could_not, print, verdict};
 use clap::Subcommand;
 use ringbook_event::{events, split_command};
 use ringbook_journal::Sequence;
-use ringbook_wire::message::MessageType;
+use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +17,11 @@ pub enum JournalCommand {
     #[command(after_help = "Example:\n  ringbook journal stat --data ringbook-data --json")]
     Stat(DataArgs),
     /// Prints frames: who asked what, and what it caused
-    #[command(after_help = "Example:\n  ringbook journal dump --from 100 --count 5")]
+    #[command(
+        after_help = "As text, fields that are zero are left out; with --json each frame is one object on a line of its own, with \
+                            all fields.\n\nExamples:\n  ringbook journal dump --from 100 --count 5\n  ringbook journal dump --json | \
+                            jq 'select(.command.type == \"NEW_ORDER\" and .command.account == 100)'"
+    )]
     Dump(DumpArgs),
     /// Follows the committed journal
     #[command(after_help = "Example:\n  ringbook journal tail --count 100")]
@@ -120,6 +125,13 @@ fn dump(args: &DumpArgs, follow: bool) -> Result<ExitCode, String> {
     let mut reader = folder.reader(first).map_err(|error| words(&error))?;
     let mut limit = reader.committed().map_err(|error| words(&error))?;
     let from = args.from.unwrap_or(if follow { limit.0 + 1 } else { first });
+    if from < first || from > limit.0 && !follow {
+        let last = limit.0;
+        return Err(match last {
+            0 => "the journal holds no frame yet".to_owned(),
+            _ => format!("sequence {from} is not in the journal, which holds {first} to {last}: give another --from"),
+        });
+    }
     reader.seek(Sequence(from));
     let mut left = args.count;
     while left > 0 {
@@ -127,7 +139,7 @@ fn dump(args: &DumpArgs, follow: bool) -> Result<ExitCode, String> {
             Some(frame) => {
                 left -= 1;
                 if args.data.json {
-                    crate::output::line(format_args!("{}", json_frame(&frame)));
+                    crate::output::line(json_frame(&frame));
                 } else {
                     print_frame(&frame);
                 }
@@ -142,41 +154,48 @@ fn dump(args: &DumpArgs, follow: bool) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Events of a frame; what cannot be read is an error in words.
+fn records(frame: &ringbook_journal::Frame<'_>) -> impl Iterator<Item = Result<Record, String>> {
+    events(frame.events).map(|event| event.map(|event| Record::event(&event)).map_err(|error| error.to_string()))
+}
+
 fn json_frame(frame: &ringbook_journal::Frame<'_>) -> serde_json::Value {
-    let events: Vec<String> =
-        events(frame.events).map(|event| event.map_or_else(|e| e.to_string(), |e| format!("{e:?}"))).collect();
-    serde_json::json!({
+    let events: Vec<serde_json::Value> =
+        records(frame).map(|record| record.map_or_else(|error| json!({ "error": error }), |r| r.json())).collect();
+    let command = match split_command(frame.command) {
+        Ok((origin, header, message)) => {
+            let mut command = Record::command(message).json();
+            command["from"] = json!({ "key": origin.key.0, "session": origin.session.0, "request": header.request });
+            command
+        }
+        Err(error) => json!({ "error": error.to_string() }),
+    };
+    json!({
         "sequence": frame.sequence.0,
         "time_ns": frame.time_ns,
         "term": frame.term,
-        "command": describe(frame.command),
+        "command": command,
         "events": events,
     })
 }
 
-fn describe(command: &[u8]) -> String {
-    match split_command(command) {
+fn print_frame(frame: &ringbook_journal::Frame<'_>) {
+    let command = match split_command(frame.command) {
         Ok((origin, header, message)) => {
-            let kind = MessageType::from_code(header.kind).map_or("?", MessageType::name);
-            let body = crate::output::hex(&message[8..]);
-            format!("{kind} from key {} session {:#x} request {}: {body}", origin.key, origin.session.0, header.request)
+            let from = match origin.key.0 {
+                0 => "Ringbook itself".to_owned(),
+                key => format!("key {key}, session {:#x}, request {}", origin.session.0, header.request),
+            };
+            format!("{} ({from})", Record::command(message))
         }
         Err(error) => error.to_string(),
-    }
-}
-
-fn print_frame(frame: &ringbook_journal::Frame<'_>) {
+    };
     crate::output::line(format_args!(
-        "{:>12}  term {}  time {}  {}",
-        frame.sequence.0,
-        frame.term,
-        frame.time_ns,
-        describe(frame.command)
+        "{:>12}  term {}  time {}  {command}",
+        frame.sequence.0, frame.term, frame.time_ns
     ));
-    for event in events(frame.events) {
-        match event {
-            Ok(event) => crate::output::line(format_args!("{:>14}{event:?}", "")),
-            Err(error) => crate::output::line(format_args!("{:>14}{error}", "")),
-        }
+    for record in records(frame) {
+        let text = record.map_or_else(|error| error, |record| record.to_string());
+        crate::output::line(format_args!("{:>14}{text}", ""));
     }
 }

@@ -1,7 +1,9 @@
 //! Sub-commands that look after a data folder, with or without a running exchange.
 
 pub mod admin;
+mod fields;
 pub mod journal;
+mod outside;
 pub mod projection;
 pub mod replay;
 pub mod snapshot;

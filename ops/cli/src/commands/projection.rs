@@ -1,27 +1,60 @@
 //! `ringbook projection …` and `ringbook project`: the read models, beside a running or stopped exchange.
 
 use super::DataArgs;
-use crate::config::projection_url;
+use super::outside::Outside;
+use crate::config::{Config, projection_url};
 use crate::output::{could_not, print, verdict};
 use crate::serve;
 use clap::Subcommand;
-use ringbook_journal::{FollowerSlot, LiveJournal, Reader, Sequence};
-use ringbook_projector::{Frame, FrameSource, Options, Progress, Sink, SourceError, StateRows};
+use ringbook_projector::{Options, Progress, Sink, StateRows};
 use ringbook_replay::{Folder, state_at};
 use serde_json::json;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Which data folder and which database.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TargetArgs {
-    #[command(flatten)]
+    /// The server's configuration: data folder, shared memory and database as it says; flags win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data folder [default: ringbook-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder in shared memory [default: /dev/shm]
+    #[arg(long, value_name = "DIR")]
+    tail_dir: Option<PathBuf>,
+    /// `sqlite` (in the data folder), a path, or mysql://user:password@host/database [default: sqlite]. A password belongs
+    /// into the configuration or the environment: every user of the machine sees command lines
+    #[arg(long, value_name = "URL", env = "RINGBOOK_PROJECTION", hide_env_values = true)]
+    projection: Option<String>,
+    /// One JSON object on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// What configuration, environment and flags say together.
+struct Target {
     data: DataArgs,
-    /// `sqlite` (in the data folder), a path, or mysql://user:password@host/database
-    #[arg(long, value_name = "URL", default_value = "sqlite")]
-    projection: String,
+    url: String,
+}
+
+impl TargetArgs {
+    fn target(&self) -> Result<Target, String> {
+        let config = self.config.as_deref().map_or_else(|| Ok(Config::default()), Config::load)?;
+        let data = DataArgs {
+            data: self.data.clone().unwrap_or(config.data),
+            tail_dir: self.tail_dir.clone().unwrap_or(config.tail_dir),
+            json: self.json,
+        };
+        let database = self.projection.as_ref().unwrap_or(&config.projection);
+        let url = projection_url(database, &data.data)
+            .ok_or("projection \"none\": name a database with --projection: sqlite, a path, or mysql://…")?;
+        Ok(Target { data, url })
+    }
 }
 
 /// What to do.
@@ -31,10 +64,10 @@ pub enum ProjectionCommand {
     #[command(after_help = "Example:\n  ringbook projection status --json")]
     Status(TargetArgs),
     /// Builds all tables anew from the journal, then swaps them in
-    #[command(after_help = "Example:\n  ringbook projection rebuild --projection mysql://user:password@host/ringbook")]
+    #[command(after_help = "Example:\n  ringbook projection rebuild --config /var/lib/ringbook/ringbook.toml")]
     Rebuild(TargetArgs),
     /// Compares every row with the journal and with the replayed state, and the control sums of each asset
-    #[command(after_help = "Example:\n  ringbook projection verify --json")]
+    #[command(after_help = "Needs the journal from sequence 1.\n\nExample:\n  ringbook projection verify --json")]
     Verify(TargetArgs),
     /// Tries dead letters again
     #[command(after_help = "Example:\n  ringbook projection requeue")]
@@ -45,7 +78,7 @@ pub enum ProjectionCommand {
 #[derive(Debug, clap::Args)]
 #[command(
     about = "The projector as a process of its own, beside a running or stopped exchange",
-    after_help = "Example:\n  ringbook serve --projection none & ringbook project --projection mysql://user:password@host/ringbook"
+    after_help = "Examples:\n  ringbook serve --config ringbook.toml --projection none & ringbook project --config ringbook.toml\n  RINGBOOK_PROJECTION=mysql://user:password@host/ringbook ringbook project"
 )]
 pub struct ProjectArgs {
     #[command(flatten)]
@@ -57,137 +90,20 @@ pub struct ProjectArgs {
 
 /// Runs `ringbook projection`.
 pub fn run(command: ProjectionCommand) -> ExitCode {
-    let result = match command {
-        ProjectionCommand::Status(args) => status(&args),
-        ProjectionCommand::Rebuild(args) => rebuild(&args),
-        ProjectionCommand::Verify(args) => verify(&args),
-        ProjectionCommand::Requeue(args) => requeue(&args),
+    type Run = fn(&Target) -> Result<ExitCode, String>;
+    let (args, run): (TargetArgs, Run) = match command {
+        ProjectionCommand::Status(args) => (args, status),
+        ProjectionCommand::Rebuild(args) => (args, rebuild),
+        ProjectionCommand::Verify(args) => (args, verify),
+        ProjectionCommand::Requeue(args) => (args, requeue),
     };
-    result.unwrap_or_else(could_not)
+    args.target().and_then(|target| run(&target)).unwrap_or_else(could_not)
 }
 
-/// The committed journal, read from outside.
-struct Outside {
-    folder: Folder,
-    reader: Reader,
-    live: Option<LiveJournal>,
-    slot: Option<FollowerSlot>,
-    follows: bool,
-    /// Everything up to here is in the rows, as far as we know.
-    passed: u64,
-    renewed: Instant,
-}
-
-/// A follower's slot is renewed at least so often.
-const RENEW_EVERY: Duration = Duration::from_secs(10);
-
-impl Outside {
-    /// `follows`: take a follower slot, so that retention waits for us.
-    fn new(folder: &Folder, follows: bool) -> Result<Self, String> {
-        let first = folder.first_sequence().map_err(|error| error.to_string())?.max(1);
-        let reader = folder.reader(first).map_err(|error| error.to_string())?;
-        let live = LiveJournal::attach(&folder.journal(), folder.tails()).ok();
-        let mut outside =
-            Self { folder: folder.clone(), reader, live, slot: None, follows, passed: 0, renewed: Instant::now() };
-        outside.take_slot(0);
-        Ok(outside)
-    }
-
-    /// The writer went away or came anew: open again where we were.
-    fn reopen(&mut self) -> Result<(), SourceError> {
-        let next = self.reader.next_sequence().0;
-        self.slot = None;
-        self.live = LiveJournal::attach(&self.folder.journal(), self.folder.tails()).ok();
-        self.reader = self.folder.reader(next).map_err(|error| SourceError(error.to_string()))?;
-        self.take_slot(next.saturating_sub(1));
-        Ok(())
-    }
-
-    fn take_slot(&mut self, passed: u64) {
-        if self.follows && self.slot.is_none() {
-            self.slot = self.live.as_ref().and_then(|live| live.follow("projector", Sequence(passed)));
-        }
-    }
-
-    fn committed(&self) -> Option<u64> {
-        self.reader.committed().ok().map(|sequence| sequence.0)
-    }
-}
-
-impl FrameSource for Outside {
-    fn seek(&mut self, sequence: u64) -> Result<(), SourceError> {
-        let first = self.folder.first_sequence().map_err(|error| SourceError(error.to_string()))?;
-        if sequence < first {
-            return Err(SourceError(format!(
-                "sequence {sequence} is archived (the journal begins at {first}): bring the archive of the journal back, then start again"
-            )));
-        }
-        self.reader.seek(Sequence(sequence));
-        self.passed(sequence.saturating_sub(1));
-        Ok(())
-    }
-
-    fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
-        let deadline = Instant::now() + wait;
-        if self.renewed.elapsed() >= RENEW_EVERY {
-            self.hold();
-        }
-        loop {
-            let next = self.reader.next_sequence().0;
-            match self.reader.committed() {
-                Ok(committed) if committed.0 >= next => {
-                    let frame = self.reader.next(committed).map_err(|error| SourceError(error.to_string()))?;
-                    return Ok(frame.map(|frame| serve::projector_frame(&frame)));
-                }
-                Ok(_) => {}
-                Err(_) => {
-                    // A writer that restarts needs a moment; the journal itself is checked again when it is back.
-                    std::thread::sleep(Duration::from_millis(50));
-                    if let Err(error) = self.reopen() {
-                        tracing::debug!(%error, "the journal is not there yet");
-                    }
-                }
-            }
-            if Instant::now() >= deadline {
-                return Ok(None);
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn head(&self) -> Option<u64> {
-        self.committed()
-    }
-
-    fn hold(&mut self) {
-        self.passed(self.passed);
-    }
-
-    fn term_at(&mut self, sequence: u64) -> Result<Option<u32>, SourceError> {
-        let words = |error: &dyn std::fmt::Display| SourceError(error.to_string());
-        let committed = self.reader.committed().map_err(|error| words(&error))?;
-        let mut reader = self.folder.reader(sequence).map_err(|error| words(&error))?;
-        Ok(reader.next(committed).map_err(|error| words(&error))?.map(|frame| frame.term))
-    }
-
-    fn passed(&mut self, sequence: u64) {
-        (self.passed, self.renewed) = (sequence, Instant::now());
-        self.take_slot(sequence);
-        if let (Some(slot), Some(live)) = (&self.slot, &self.live)
-            && !slot.passed(Sequence(sequence), live.clock_ns())
-        {
-            self.slot = None;
-            self.take_slot(sequence);
-        }
-    }
-}
-
-fn open(args: &TargetArgs) -> Result<(Folder, Box<dyn Sink>, Options), String> {
+fn open(args: &Target) -> Result<(Folder, Box<dyn Sink>, Options), String> {
     let folder = args.data.folder()?;
     let history = folder.history().map_err(|error| error.to_string())?;
-    let url = projection_url(&args.projection, &args.data.data)
-        .ok_or("--projection none: name a database: sqlite, a path, or mysql://…")?;
-    let sink = ringbook_projector::open(&url).map_err(|error| error.to_string())?;
+    let sink = ringbook_projector::open(&args.url).map_err(|error| error.to_string())?;
     Ok((folder, sink, serve::projector_options(&args.data.data, &history)))
 }
 
@@ -199,16 +115,16 @@ fn lag(head: u64, sequence: u64, time_ns: u64) -> (u64, f64) {
 }
 
 /// Looking at rows must not make a database: SQLite would create the file of a mistyped name.
-fn is_there(args: &TargetArgs) -> Result<(), String> {
-    let url = projection_url(&args.projection, &args.data.data).unwrap_or_default();
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(&url);
+fn is_there(args: &Target) -> Result<(), String> {
+    let url = &args.url;
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
     if url.starts_with("mysql://") || std::path::Path::new(path).exists() {
         return Ok(());
     }
     Err(format!("{path} does not exist: start the projector, run `ringbook projection rebuild`, or check --projection"))
 }
 
-fn status(args: &TargetArgs) -> Result<ExitCode, String> {
+fn status(args: &Target) -> Result<ExitCode, String> {
     let (folder, mut sink, options) = open(args)?;
     is_there(args)?;
     sink.connect().map_err(|error| error.to_string())?;
@@ -243,7 +159,7 @@ fn status(args: &TargetArgs) -> Result<ExitCode, String> {
     Ok(verdict(status.dead_letters == 0))
 }
 
-fn rebuild(args: &TargetArgs) -> Result<ExitCode, String> {
+fn rebuild(args: &Target) -> Result<ExitCode, String> {
     let (folder, mut sink, options) = open(args)?;
     let first = folder.first_sequence().map_err(|error| error.to_string())?;
     if first > 1 {
@@ -297,7 +213,7 @@ fn state_rows(folder: &Folder, sequence: u64) -> Option<StateRows> {
     Some(rows)
 }
 
-fn verify(args: &TargetArgs) -> Result<ExitCode, String> {
+fn verify(args: &Target) -> Result<ExitCode, String> {
     let (folder, mut sink, options) = open(args)?;
     is_there(args)?;
     let mut source = Outside::new(&folder, false)?;
@@ -340,7 +256,7 @@ fn verify(args: &TargetArgs) -> Result<ExitCode, String> {
     Ok(verdict(verified.differences == 0 && dead_letters == 0))
 }
 
-fn requeue(args: &TargetArgs) -> Result<ExitCode, String> {
+fn requeue(args: &Target) -> Result<ExitCode, String> {
     let (_, mut sink, options) = open(args)?;
     let requeued = ringbook_projector::requeue(sink.as_mut(), &options.owner).map_err(|error| error.to_string())?;
     let value = json!({
@@ -368,20 +284,22 @@ pub fn project(args: ProjectArgs) -> ExitCode {
 const ATTEMPTS_ONCE: u32 = 7;
 
 fn try_project(args: &ProjectArgs) -> Result<(), String> {
-    let (folder, sink, mut options) = open(&args.target)?;
+    let target = args.target.target()?;
+    let (folder, sink, mut options) = open(&target)?;
+    let data = &target.data.data;
     let stop = Arc::new(AtomicBool::new(false));
     serve::stop_on_signals(&stop)?;
     let source = Outside::new(&folder, true)?;
-    let target = args.once.then(|| source.committed().unwrap_or(0));
-    std::fs::create_dir_all(args.target.data.data.join("dead-letters"))
-        .map_err(|error| format!("dead-letters in {}: {error}", args.target.data.data.display()))?;
+    let end = args.once.then(|| source.committed().unwrap_or(0));
+    std::fs::create_dir_all(data.join("dead-letters"))
+        .map_err(|error| format!("dead-letters in {}: {error}", data.display()))?;
     // Whoever waits for the end must hear that there will be none.
     options.give_up_after = args.once.then_some(ATTEMPTS_ONCE);
     let progress: Arc<Progress> = Arc::default();
     let thread = ringbook_projector::spawn(source, sink, options, stop.clone(), progress.clone())
         .map_err(|error| format!("no thread for the projector: {error}"))?;
     while !stop.load(Ordering::Acquire) && !thread.is_finished() {
-        if target.is_some_and(|target| progress.sequence() >= target) {
+        if end.is_some_and(|end| progress.sequence() >= end) {
             stop.store(true, Ordering::Release);
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -134,8 +134,9 @@ fn try_verify(args: &VerifyArgs) -> Result<(serde_json::Value, bool, Vec<String>
     )
     .map_err(|error| error.to_string())?;
     progress_bar.finish_and_clear();
+    let checked = verified.ledger.is_some();
     let ledger = verified.ledger.unwrap_or_default();
-    let value = serde_json::json!({
+    let mut value = serde_json::json!({
         "acked": ledger.acked,
         "missing": ledger.missing,
         "doubled": ledger.doubled,
@@ -149,6 +150,12 @@ fn try_verify(args: &VerifyArgs) -> Result<(serde_json::Value, bool, Vec<String>
         "snapshots_checked": verified.snapshots_checked,
         "last_sequence": verified.last_sequence,
     });
+    // Without a ledger nothing was asked of clients' requests: zeros would look like an answer.
+    if !checked && !args.data.json {
+        for name in ["acked", "missing", "doubled", "different"] {
+            value.as_object_mut().map(|fields| fields.remove(name));
+        }
+    }
     let well = verified.ok();
     Ok((value, well, verified.findings))
 }

@@ -8,10 +8,11 @@
 //! Invariants: every query is answered to the caller exactly once, with levels or with a problem; nothing blocks.
 
 use super::ops::Levels;
+use crate::http::{host_and_port, split_response};
 use rustix::event::PollFlags;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -70,7 +71,7 @@ impl Books {
     /// # Errors
     /// No connection; in words.
     pub fn connect(address: &str, symbol: &str) -> Result<Self, String> {
-        let address = address.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let address = host_and_port(address).to_owned();
         let connections = (0..CONNECTIONS).map(|_| open(&address)).collect::<Result<_, _>>()?;
         Ok(Self { address, symbol: symbol.to_owned(), connections, waiting: VecDeque::new(), failures: 0 })
     }
@@ -206,46 +207,9 @@ fn open(address: &str) -> Result<Connection, String> {
             "cannot connect to HTTP at {address}: {error}; `ringbook serve` prints its address (give it with --http)"
         )
     };
-    let mut last = std::io::Error::new(ErrorKind::InvalidInput, "not a host:port");
-    for candidate in address.to_socket_addrs().map_err(failed)? {
-        match TcpStream::connect_timeout(&candidate, Duration::from_secs(5)) {
-            Ok(stream) => {
-                stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).map_err(failed)?;
-                return Ok(Connection {
-                    stream,
-                    output: Vec::new(),
-                    sent: 0,
-                    input: Vec::new(),
-                    start: 0,
-                    in_flight: VecDeque::new(),
-                });
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(failed(last))
-}
-
-/// Status and place of the body of the first response in `bytes`, if it is whole.
-fn split_response(bytes: &[u8]) -> Result<Option<(u16, std::ops::Range<usize>)>, String> {
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return if bytes.len() > 16 * 1024 { Err("HTTP headers without end".into()) } else { Ok(None) };
-    };
-    let head = std::str::from_utf8(&bytes[..end]).map_err(|_| "HTTP headers are not text")?;
-    let mut lines = head.split("\r\n");
-    let status = lines.next().unwrap_or_default();
-    let code = status
-        .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3))
-        .and_then(|code| code.parse().ok())
-        .ok_or_else(|| format!("this is not HTTP/1.1: {status:?}; check --http"))?;
-    let length: usize = lines
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .and_then(|(_, value)| value.trim().parse().ok())
-        .ok_or("an HTTP response without Content-Length")?;
-    let body = end + 4..end + 4 + length;
-    Ok((bytes.len() >= body.end).then_some((code, body)))
+    let stream = crate::http::connect(address).map_err(failed)?;
+    stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).map_err(failed)?;
+    Ok(Connection { stream, output: Vec::new(), sent: 0, input: Vec::new(), start: 0, in_flight: VecDeque::new() })
 }
 
 /// The levels in a response, or what is wrong with it.
@@ -267,17 +231,6 @@ fn judge(status: u16, body: &[u8], symbol: &str, sequence: u64) -> Result<Levels
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn responses_are_cut_at_their_length() {
-        let one = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}HTTP/1.1 404";
-        assert_eq!(split_response(one), Ok(Some((200, 38..40))));
-        for cut in 0..40 {
-            assert_eq!(split_response(&one[..cut]), Ok(None), "{cut}");
-        }
-        assert!(split_response(b"HTTP/1.1 200 OK\r\nX: 1\r\n\r\n").is_err());
-        assert!(split_response(b"\x08\0\x80\x01\r\n\r\n").is_err());
-    }
 
     #[test]
     fn a_book_must_be_the_one_that_was_asked_for() {

@@ -63,7 +63,7 @@ pub struct LoadArgs {
     /// Connections
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub connections: u32,
-    /// TOML file with the shares passive, crossing, cancel, amend (percent)
+    /// TOML file with the shares in percent: passive, crossing, cancel, amend, and if wanted iceberg, gtd, stop, budget
     #[arg(long, value_name = "FILE")]
     pub mix: Option<PathBuf>,
     /// Write an HdrHistogram log with tags per stage
@@ -334,7 +334,7 @@ impl Summary {
         for note in &counts.notes {
             eprintln!("note: {note}");
         }
-        if let Some(advice) = advice(counts) {
+        if let Some(advice) = advice(counts, args) {
             eprintln!("{advice}");
         }
         if args.json {
@@ -371,19 +371,32 @@ impl Summary {
 }
 
 /// What to change when orders are refused.
-fn advice(counts: &Counts) -> Option<&'static str> {
+fn advice(counts: &Counts, args: &LoadArgs) -> Option<String> {
     let any = |codes: &[u16]| codes.iter().any(|code| counts.rejects.contains_key(code));
-    if any(&[200, 201]) {
-        Some("prices are refused: give --price near the last trade, and a smaller --spread")
+    let symbol = args.symbol_id;
+    Some(if any(&[105]) {
+        "there is no such symbol: give the number of one with --symbol-id (GET /v1/symbols lists them)".to_owned()
+    } else if any(&[106]) {
+        format!(
+            "symbol {symbol} takes no such orders now: `ringbook admin status {symbol} TRADING`, or another --symbol-id"
+        )
+    } else if any(&[107]) {
+        "the exchange is in maintenance: `ringbook admin maintenance off`".to_owned()
+    } else if any(&[103]) {
+        "an account is suspended: `ringbook admin account ID --active`, or others with --first-account".to_owned()
+    } else if any(&[200, 201]) {
+        "prices are refused: give --price near the last trade, and a smaller --spread".to_owned()
     } else if any(&[202, 203]) {
-        Some("quantities are refused: give another --quantity")
+        "quantities are refused: give another --quantity".to_owned()
     } else if any(&[300]) {
-        Some("accounts run out of money: give larger --base-units and --quote-units, or a smaller --quantity")
+        format!(
+            "accounts run out of money: they were given assets {} and {}. If symbol {symbol} trades others (GET /v1/symbols), \
+             give --base-asset and --quote-asset; else larger --base-units and --quote-units, or a smaller --quantity",
+            args.base_asset, args.quote_asset
+        )
     } else if any(&[210]) {
-        Some("accounts have too many open orders: give a smaller --max-open, or more --accounts")
-    } else if any(&[105, 106]) {
-        Some("the symbol does not trade: give its number with --symbol-id")
+        "accounts have too many open orders: give a smaller --max-open, or more --accounts".to_owned()
     } else {
-        None
-    }
+        return None;
+    })
 }

@@ -18,14 +18,14 @@ mod sources;
 use crate::config::Config;
 use crate::output;
 pub use projection::options as projector_options;
-use ringbook_feed::{FeedOptions, Sources};
-use ringbook_gateway::{KeyTable, Worker, WorkerParts};
+use ringbook_feed::{FeedError, FeedOptions, Sources};
+use ringbook_gateway::{GatewayError, KeyTable, Worker, WorkerParts};
 use ringbook_pipeline::{EngineAgent, EngineClock, InFlight, Stamps, Wake, input_ring};
 use ringbook_replay::shadow::{self, Shadow, ShadowHandle, ShadowOptions};
 use ringbook_snapshot::Store;
 use ringbook_wire::{Sequence, Term};
 pub use sources::projector_frame;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,6 +89,15 @@ pub fn run(args: ServeArgs) -> ExitCode {
     }
 }
 
+/// Where a running exchange says its addresses, for commands that are given its keys alone.
+const READY_FILE: &str = "ready";
+
+/// The HTTP address of the exchange that runs, or last ran, on a data folder.
+pub fn ready_http(data: &std::path::Path) -> Option<String> {
+    let line = std::fs::read_to_string(data.join(READY_FILE)).ok()?;
+    line.split_whitespace().find_map(|word| word.strip_prefix("http=")).map(str::to_owned)
+}
+
 /// Logs to standard error; `RINGBOOK_LOG` sets the level.
 pub fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("RINGBOOK_LOG")
@@ -116,6 +125,7 @@ fn serve(config: Config) -> Result<(), String> {
     raise_file_limit(config.limits.connections as u64 + FILES_BESIDE_CLIENTS)?;
     let layout = config.thread_layout()?;
     let wait = config.wait_mode()?;
+    check_ports(&config)?;
     let opened = open::open(&config)?;
     let open::Opened { journal, recovered, history, keys, term } = opened;
     let recovered_from = recovered.snapshot_sequence;
@@ -191,7 +201,7 @@ fn serve(config: Config) -> Result<(), String> {
         Some(url) => Some(projection::start(&url, &config, &watermarks, &history)?),
         None => None,
     };
-    let status = Arc::new(sources::ExchangeStatus::new(&watermarks, engine.stats(), history.shard, term, began));
+    let status = Arc::new(sources::ExchangeStatus::new(&watermarks, engine.stats(), &history, term, began));
     let mut feed_sources = Sources::new(shadow_handle.clone(), status.clone());
     feed_sources.projection =
         projector.as_ref().map(|projector| Arc::new(projector.standing()) as Arc<dyn ringbook_feed::ProjectionSource>);
@@ -209,7 +219,12 @@ fn serve(config: Config) -> Result<(), String> {
 
     let hot = hot::start(worker, engine, layout, wait, config.pin, &hot_wake)?;
     status.set_ready();
-    println!("ready order-entry={address} http={}", feed.address());
+    let ready = format!("ready order-entry={address} http={}", feed.address());
+    let ready_file = config.data.join(READY_FILE);
+    if let Err(error) = std::fs::write(&ready_file, format!("{ready}\n")) {
+        tracing::warn!(file = %ready_file.display(), %error, "the addresses could not be written: `ringbook admin` needs --http");
+    }
+    println!("{ready}");
     tracing::info!(
         order_entry = %address, http = %feed.address(), ack = config.ack, layout = ?layout, wait = ?wait,
         data = %config.data.display(), "the exchange is open"
@@ -224,6 +239,8 @@ fn serve(config: Config) -> Result<(), String> {
         }
     }
     tracing::info!("draining");
+    // A command that finds the file anyway asks for the journal's identity before it believes it.
+    let _ = std::fs::remove_file(&ready_file);
     status.set_stopping();
     hot.drain(Duration::from_secs(10));
     stop_followers.store(true, Ordering::Release);
@@ -239,6 +256,16 @@ fn serve(config: Config) -> Result<(), String> {
     }
     shadow_result.map_err(|error| format!("the shadow had failed: {error}"))?;
     tracing::info!(sequence = watermarks.durable().0, "stopped; everything is on disk");
+    Ok(())
+}
+
+/// Whether both ports can be had, before anything is made or recovered. They are let go again: nobody shall connect to an
+/// exchange that is not ready.
+fn check_ports(config: &Config) -> Result<(), String> {
+    let (address, http) = (config.listen, config.http);
+    let _order_entry =
+        TcpListener::bind(address).map_err(|source| GatewayError::Listen { address, source }.to_string())?;
+    let _http = TcpListener::bind(http).map_err(|source| FeedError::Bind { address: http, source }.to_string())?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use ringbook_gateway::{AccountView, StateReply, StateSource};
 use ringbook_journal::{FollowerSlot, Indexer, Reader, Watermarks, WriterState};
 use ringbook_pipeline::EngineStats;
 use ringbook_projector::{Frame, FrameSource, SourceError};
+use ringbook_replay::History;
 use ringbook_replay::shadow::ShadowHandle;
 use ringbook_wire::{AccountId, Sequence, Term, TimestampNs};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ const STOPPING: u8 = 2;
 pub struct ExchangeStatus {
     watermarks: Watermarks,
     engine: Arc<EngineStats>,
+    journal: [u8; 16],
     shard: u32,
     term: u32,
     began: Instant,
@@ -56,8 +58,15 @@ pub struct ExchangeStatus {
 }
 
 impl ExchangeStatus {
-    pub fn new(watermarks: &Watermarks, engine: Arc<EngineStats>, shard: u32, term: u32, began: Instant) -> Self {
-        Self { watermarks: watermarks.clone(), engine, shard, term, began, phase: AtomicU8::new(STARTING) }
+    pub fn new(
+        watermarks: &Watermarks,
+        engine: Arc<EngineStats>,
+        history: &History,
+        term: u32,
+        began: Instant,
+    ) -> Self {
+        let (journal, shard) = (history.uuid, history.shard);
+        Self { watermarks: watermarks.clone(), engine, journal, shard, term, began, phase: AtomicU8::new(STARTING) }
     }
 
     pub fn set_ready(&self) {
@@ -80,15 +89,17 @@ impl StatusSource for ExchangeStatus {
             Readiness::NotReady(_) => "read-only",
         };
         let indexed = self.watermarks.history().indexed().0;
-        let page = self.watermarks.page();
-        let named = page.followers(self.watermarks.clock_ns()).into_iter().map(|(name, passed, _)| (name, passed));
-        let follower = |(name, sequence): (String, u64)| FollowerStatus {
+        let follower = |name: String, pid: u32, sequence: u64| FollowerStatus {
             name,
+            pid,
             sequence,
             lag: committed.saturating_sub(sequence),
         };
+        let index = follower("index".to_owned(), std::process::id(), indexed);
+        let named = self.watermarks.followers().into_iter().map(|f| follower(f.name, f.pid, f.passed));
         Status {
             shard: self.shard,
+            journal: crate::output::hex(&self.journal),
             term: self.term,
             state: state.into(),
             written: self.watermarks.written().0,
@@ -96,7 +107,7 @@ impl StatusSource for ExchangeStatus {
             replicated: self.watermarks.replicated().0,
             committed,
             oldest: self.watermarks.oldest().0,
-            followers: [("index".to_owned(), indexed)].into_iter().chain(named).map(follower).collect(),
+            followers: [index].into_iter().chain(named).collect(),
             uptime_seconds: self.began.elapsed().as_secs_f64(),
             version: env!("CARGO_PKG_VERSION").into(),
         }
@@ -159,7 +170,7 @@ impl FrameSource for Frames {
         let oldest = self.watermarks.oldest().0;
         if sequence < oldest {
             return Err(SourceError(format!(
-                "sequence {sequence} is archived (the journal begins at {oldest}): bring the archive of the journal back, then start again"
+                "the journal begins at {oldest}, and sequence {sequence} is needed: restore the archived segments into the journal's folder, then start again"
             )));
         }
         self.reader = self.watermarks.reader(ringbook_journal::Sequence(sequence));

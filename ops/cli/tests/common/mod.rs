@@ -2,6 +2,8 @@
 //!
 //! Invariants: free ports, a private folder, and the server's process ends with the test.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use ringbook_client::Key;
 use ringbook_wire::codec::{header, next_message};
 use ringbook_wire::message::{Logon, Message, NewOrder, logon_flags};
