@@ -172,8 +172,7 @@ impl Generator {
                 let symbol = self.perpetual();
                 self.perpetual_status(symbol)
             }
-            960..968 => self.settle_command(),
-            968..974 => self.funding_command(),
+            960..974 => self.settle_command(),
             974..994 => self.fund_order(),
             _ => self.fund_money(),
         }

@@ -5,9 +5,10 @@ use super::super::Generator;
 use super::super::world::trader_of;
 use super::Held;
 use ringbook_event::Origin;
-use ringbook_wire::message::{Mark, Message, NewOrder, SetStatus};
+use ringbook_wire::message::{Deposit, Mark, Message, NewOrder, SetStatus, Transfer};
 use ringbook_wire::{
-    AccountId, OrderType, Price, Qty, Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs, order_flags,
+    AccountId, Amount, OrderType, Price, Qty, Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs,
+    order_flags,
 };
 
 /// One that goes on.
@@ -15,10 +16,14 @@ use ringbook_wire::{
 pub(super) struct Crisis {
     symbol: u32,
     falls: bool,
+    /// It stops in PRE_OPEN; else in CANCEL_ONLY, where liquidation goes on without orders.
+    collects: bool,
+    /// An isolated loser who got much money and closes a part, so that its margin is far below nothing.
+    rich: Option<u32>,
     /// Commands until it trades again.
     left: u64,
-    begun: bool,
-    jumped: bool,
+    /// What was done: stopped, deposited, transferred, jumped.
+    done: u8,
 }
 
 impl Generator {
@@ -30,16 +35,21 @@ impl Generator {
             }
             return None;
         };
-        if !crisis.begun {
-            crisis.begun = true;
-            self.perpetuals.crisis = Some(crisis);
-            return Some(self.crisis_status(crisis, SymbolStatus::PreOpen));
+        crisis.done += 1;
+        self.perpetuals.crisis = Some(crisis);
+        if crisis.done == 1 {
+            let status = if crisis.collects { SymbolStatus::PreOpen } else { SymbolStatus::CancelOnly };
+            return Some(self.crisis_status(crisis, status));
         }
-        if !crisis.jumped {
-            crisis.jumped = true;
-            self.perpetuals.crisis = Some(crisis);
+        if let Some(account) = crisis.rich
+            && crisis.done < 4
+        {
+            return Some(self.make_rich(account, crisis.symbol, crisis.done == 3));
+        }
+        if crisis.done <= 2 || crisis.rich.is_some() && crisis.done == 4 {
             return Some(self.crisis_mark(crisis));
         }
+        crisis.done = 10;
         if crisis.left == 0 {
             self.perpetuals.crisis = None;
             return Some(self.crisis_status(crisis, SymbolStatus::Trading));
@@ -51,11 +61,27 @@ impl Generator {
 
     fn new_crisis(&mut self) -> Option<Crisis> {
         let symbol = self.perpetual();
-        let holders = self.perpetuals.open().iter().filter(|(key, _)| key.1 == symbol).count();
+        let mut open = self.perpetuals.open();
+        open.retain(|(key, _)| key.1 == symbol);
         let trades = self.status.get(&symbol) == Some(&SymbolStatus::Trading);
-        let falls = self.random.chance(1, 2);
-        let left = 4 + self.random.below(16);
-        (trades && holders >= 2).then_some(Crisis { symbol, falls, left, begun: false, jumped: false })
+        let falls = self.random.chance(if self.perpetuals.mark(symbol) < 80 { 1 } else { 2 }, 4);
+        let collects = self.random.chance(3, 4);
+        let left = if collects { 4 + self.random.below(16) } else { self.random.below(3) };
+        let loses = |held: &Held| (held.quantity > 0) == falls && held.isolated;
+        let loser = open.iter().find(|(key, held)| key.0 >= 16 && loses(held)).map(|(key, _)| key.0);
+        let rich = loser.filter(|_| collects && self.random.chance(1, 2));
+        (trades && open.len() >= 2).then_some(Crisis { symbol, falls, collects, rich, left, done: 0 })
+    }
+
+    /// A deposit, then its transfer.
+    fn make_rich(&mut self, account: u32, symbol: u32, transfers: bool) -> (Origin, Vec<u8>) {
+        let asset = self.perpetuals.terms(symbol).quote;
+        let adjustment = self.next_adjustment(account);
+        let (account, amount) = (AccountId(account), Amount(1_000_000));
+        if transfers {
+            return Self::internal(&Transfer { account, asset, adjustment, amount, direction: 1, ..Transfer::new(0) });
+        }
+        Self::internal(&Deposit { account, asset, adjustment, amount, ..Deposit::new(0) })
     }
 
     fn crisis_status(&self, crisis: Crisis, status: SymbolStatus) -> (Origin, Vec<u8>) {
@@ -65,7 +91,7 @@ impl Generator {
 
     fn crisis_mark(&mut self, crisis: Crisis) -> (Origin, Vec<u8>) {
         let mark = self.perpetuals.mark(crisis.symbol);
-        let far = if crisis.falls { self.random.between(15, 85) } else { self.random.between(115, 500) };
+        let far = if crisis.falls { self.random.between(15, 85) } else { self.random.between(115, 700) };
         let most = self.perpetuals.terms(crisis.symbol).max_price.0;
         let feed_time = self.now;
         self.perpetuals.feed_times.insert(crisis.symbol, feed_time);
@@ -87,10 +113,15 @@ impl Generator {
         let (winners, losers): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, held)| wins(held));
         let who = match self.random.below(10) {
             0..4 => &winners,
-            4..6 => &losers,
+            4..7 => &losers,
             _ => &Vec::new(),
         };
-        let (account, side, lots, closes) = if who.is_empty() {
+        let rich = crisis.rich.filter(|_| self.random.chance(1, 4));
+        let rich = rich.and_then(|account| losers.iter().find(|(key, _)| key.0 == account));
+        let (account, side, lots, closes) = if let Some(&((account, _), held)) = rich {
+            let side = if held.quantity > 0 { Side::Sell } else { Side::Buy };
+            (account, side, (held.quantity.abs() / 2).max(1), true)
+        } else if who.is_empty() {
             let account = self.account();
             let side = if crisis.falls { Side::Sell } else { Side::Buy };
             (account, side, self.perpetual_lots(account, symbol), false)

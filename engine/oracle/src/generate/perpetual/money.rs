@@ -26,11 +26,14 @@ impl Generator {
             return self.random.absurd();
         }
         let about = about.clamp(1, 1 << 40);
-        match self.random.below(8) {
+        match self.random.below(12) {
             0 => about,
-            1 => about + 1,
-            2 => self.random.between(0, 3),
-            3 => self.random.between(1, self.temper.lots * 300),
+            1 => about * 9 / 10,
+            2 => about * 3 / 4,
+            3 => about / 2,
+            4 => about + 1,
+            5 => self.random.between(0, 3),
+            6 => self.random.between(1, self.temper.lots * 300),
             _ => self.random.between(1, about),
         }
     }
