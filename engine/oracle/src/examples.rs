@@ -1,5 +1,5 @@
-//! The worked examples of DOMAIN §7 that concern spot, and scripts for the rules of EVENTS that have no numbered example.
-//! Each runs against a fresh [`Exchange`] and asserts. Not here: all perpetual ones.
+//! The worked examples of DOMAIN §7, and scripts for the rules of EVENTS that have no numbered example. Each runs against
+//! a fresh [`Exchange`] and asserts. Not here: E13, E14, E17–E19, E25, E27, E28, E30, E33.
 
 mod admin;
 mod auction;
@@ -7,7 +7,9 @@ mod budget;
 mod edges;
 mod fees;
 mod icebergs;
+mod liquidation;
 mod matching;
+mod perpetual;
 mod rules;
 mod stops;
 mod stp;
@@ -21,7 +23,9 @@ pub use edges::{
 };
 pub use fees::{e01, e02, e03, e05};
 pub use icebergs::{e11, fok_hidden, iceberg_amend, iceberg_stp};
+pub use liquidation::{e20, e21, e22, e23, e24};
 pub use matching::{e08, e09, e34, e35, e36};
+pub use perpetual::{e15, e16, e26, e29, e31, e32, removable};
 pub use rules::{amend_as_taker, cancel_all, client_ids, market_without_book, session_down, status_and_suspension};
 pub use stops::{amend_trigger, e10, stop_fails, stop_in_pre_open, stop_limits};
 pub use stp::{e06, e07};
@@ -31,7 +35,23 @@ use crate::Exchange;
 /// An example.
 pub type Example = fn(&mut dyn Exchange);
 
-/// All of them by name.
+/// Those of perpetuals by name.
+pub const PERPETUAL: &[(&str, Example)] = &[
+    ("e15", e15),
+    ("e16", e16),
+    ("e20", e20),
+    ("e21", e21),
+    ("e22", e22),
+    ("e23", e23),
+    ("e24", e24),
+    ("e26", e26),
+    ("e29", e29),
+    ("e31", e31),
+    ("e32", e32),
+    ("removable", removable),
+];
+
+/// Those of spot by name.
 pub const ALL: &[(&str, Example)] = &[
     ("e01", e01),
     ("e02", e02),

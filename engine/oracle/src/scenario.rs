@@ -3,6 +3,10 @@
 //!
 //! Invariant: a fresh [`Exchange`] has executed [`genesis`] and nothing else; a desk's first command is sequence 2.
 
+mod perpetual;
+
+pub use perpetual::{Held, ONE, perpetual, set_tiers};
+
 use ringbook_event::{Done, Event, Origin, Trade};
 use ringbook_wire::message::{
     Amend, CancelAll, Deposit, Genesis, Message, NewOrder, SetAccount, SetAsset, SetStatus, SetSymbol, Withdraw,
@@ -10,7 +14,7 @@ use ringbook_wire::message::{
 };
 use ringbook_wire::{
     AccountId, Amount, AssetId, ClientOrderId, FeeModel, OrderId, OrderType, Price, Qty, Rate, RejectCode, Side,
-    StpMode, SymbolId, SymbolKind, SymbolStatus, TimeInForce, TimestampNs, TriggerDirection, TriggerSource,
+    StpMode, SymbolId, SymbolKind, SymbolStatus, TimeInForce, TimestampNs, TriggerDirection, TriggerSource, Wallet,
 };
 use std::collections::BTreeMap;
 
@@ -234,11 +238,13 @@ pub struct Desk<'a> {
     pub sequence: u64,
     /// Time of the next command.
     pub now: u64,
-    /// Available and held as the last BALANCE told.
+    /// Available and held in the spot wallets as the last BALANCE told.
     pub balances: BTreeMap<(u32, u32), (i64, i64)>,
     clients: u128,
     adjustments: BTreeMap<u32, u64>,
     symbols: u32,
+    positions: BTreeMap<(u32, u32), Held>,
+    futures: BTreeMap<(u32, u32), i64>,
 }
 
 impl<'a> Desk<'a> {
@@ -252,6 +258,8 @@ impl<'a> Desk<'a> {
             clients: 0,
             adjustments: BTreeMap::new(),
             symbols: 0,
+            positions: BTreeMap::new(),
+            futures: BTreeMap::new(),
         };
         desk.asset(BTC, "BTC", 8);
         desk.asset(USDT, "USDT", 8);
@@ -269,7 +277,10 @@ impl<'a> Desk<'a> {
         self.now += 1_000;
         let events = self.exchange.apply(self.sequence, self.now, origin, &bytes(message));
         for event in &events {
-            if let Event::Balance(balance) = event {
+            self.note_perpetual(event);
+            if let Event::Balance(balance) = event
+                && balance.header.a == Wallet::Spot.code()
+            {
                 let key = (balance.header.subject, balance.asset.0);
                 self.balances.insert(key, (balance.available.0, balance.held.0));
             }

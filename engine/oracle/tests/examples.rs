@@ -34,3 +34,12 @@ examples! {
     amend_nothing_outside_the_band amend_orig_to_its_bound amend_to_the_fee_of_a_lot auction_surplus_turns
     budget_where_lots_are_free quarantine_of_the_last_adjustment stop_under_changed_terms
 }
+
+/// The examples of perpetuals.
+#[test]
+fn perpetual_examples() {
+    for (name, example) in examples::PERPETUAL {
+        println!("{name}");
+        run(*example);
+    }
+}
