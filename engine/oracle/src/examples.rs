@@ -23,7 +23,7 @@ pub use edges::{
 };
 pub use fees::{e01, e02, e03, e05};
 pub use icebergs::{e11, fok_hidden, iceberg_amend, iceberg_stp};
-pub use liquidation::{e20, e21, e22, e23, e24};
+pub use liquidation::{e20, e21, e22, e23, e24, fee_of_all, residual};
 pub use matching::{e08, e09, e34, e35, e36};
 pub use perpetual::{e15, e16, e26, e29, e31, e32, removable};
 pub use rules::{amend_as_taker, cancel_all, client_ids, market_without_book, session_down, status_and_suspension};
@@ -48,7 +48,9 @@ pub const PERPETUAL: &[(&str, Example)] = &[
     ("e29", e29),
     ("e31", e31),
     ("e32", e32),
+    ("fee_of_all", fee_of_all),
     ("removable", removable),
+    ("residual", residual),
 ];
 
 /// Those of spot by name.

@@ -1,10 +1,10 @@
-//! E20–E24: liquidation in stages, takeover, auto-deleveraging.
+//! E20–E24: liquidation in stages, takeover, auto-deleveraging; a fee that everything pays, a residual that the fund pays.
 
 use super::perpetual::meet;
 use crate::Exchange;
 use crate::scenario::{Desk, ONE, Outcome, limit, set_tiers};
 use ringbook_event::{Event, Fund, Liquidation, Takeover};
-use ringbook_wire::{AccountId, Amount, FundReason, MarginMode, RATE_ONE, Rate, Side};
+use ringbook_wire::{AccountId, Amount, FundReason, MarginMode, RATE_ONE, Rate, Side, SymbolStatus};
 
 /// Plenty.
 const RICH: i64 = 10_000_000 * ONE;
@@ -196,4 +196,40 @@ pub fn e24(exchange: &mut dyn Exchange) {
     let held = desk.held(FUND, symbol);
     // Equity of the fund: 600 − 600.
     assert_eq!((desk.futures(FUND), held.quantity, held.cost), (600 * ONE, 600, 28_800 * ONE));
+}
+
+/// A liquidation that closes everything pays its fee from M before what is left goes to the wallet.
+pub fn fee_of_all(exchange: &mut dyn Exchange) {
+    let mut desk = Desk::new(exchange);
+    let symbol = one_isolated(&mut desk, Side::Buy);
+    desk.place(limit(100, symbol, Side::Buy, 476_000, 1_000)).accepted();
+    let outcome = desk.mark(symbol, 476_500);
+    assert_eq!(outcome.fills(), [(476_000, 1_000)]);
+    // 2,500 − 2,400 − 0.1 % of 47,600.
+    assert_eq!(fund(&outcome, FundReason::Fee), [4_760_000_000]);
+    assert_eq!((desk.held(101, symbol).margin, desk.futures(101)), (0, 5_240_000_000));
+}
+
+/// A short that closed a part far too late has so little that not even a price of one tick makes up for it: the fund pays.
+pub fn residual(exchange: &mut dyn Exchange) {
+    let mut desk = Desk::new(exchange);
+    let symbol = desk.perpetual(|_| {});
+    desk.trader(100, RICH);
+    desk.trader(101, 100_050 * ONE);
+    desk.fund_futures(FUND, 100_000 * ONE);
+    desk.leverage(101, symbol, MarginMode::Isolated, 20);
+    desk.mark(symbol, 10_000);
+    meet(&mut desk, 101, 100, symbol, 10_000, 1_000);
+    desk.status(symbol, SymbolStatus::PreOpen);
+    desk.mark(symbol, 100_000);
+    desk.place(limit(101, symbol, Side::Buy, 100_000, 750)).accepted();
+    desk.place(limit(100, symbol, Side::Sell, 100_000, 750)).accepted();
+    let outcome = desk.status(symbol, SymbolStatus::Trading);
+    assert_eq!(outcome.fills(), [(100_000, 750)]);
+    let stages = liquidations(&outcome);
+    assert_eq!((stages[0].position.0, stages[0].bankruptcy.0), (-250, 1));
+    let taken = takeovers(&outcome);
+    assert_eq!((taken[0].pnl.0, taken[0].price.0), (24_997_500_000, 1));
+    assert_eq!(fund(&outcome, FundReason::Residual), [24_997_500_000 - 6_700 * ONE]);
+    assert_eq!((desk.held(101, symbol).margin, desk.futures(101)), (0, 100_000 * ONE));
 }

@@ -173,7 +173,8 @@ impl Generator {
                 self.perpetual_status(symbol)
             }
             960..974 => self.settle_command(),
-            974..994 => self.fund_order(),
+            974..992 => self.fund_order(),
+            992..994 => self.quarantine_money(),
             _ => self.fund_money(),
         }
     }

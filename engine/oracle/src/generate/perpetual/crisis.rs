@@ -2,14 +2,17 @@
 //! again. So the lots of those who lost everything find few who could take them.
 
 use super::super::Generator;
-use super::super::world::trader_of;
+use super::super::world::{CUSTOMERS, FIRST, trader_of};
 use super::Held;
 use ringbook_event::Origin;
-use ringbook_wire::message::{Deposit, Mark, Message, NewOrder, SetStatus, Transfer};
+use ringbook_wire::message::{CancelAll, Deposit, Mark, Message, NewOrder, SetStatus, Transfer};
 use ringbook_wire::{
     AccountId, Amount, OrderType, Price, Qty, Side, StpMode, SymbolId, SymbolStatus, TimeInForce, TimestampNs,
     order_flags,
 };
+
+/// The step at which the mark jumps, where somebody was made rich before.
+const JUMP: u32 = 4 + CUSTOMERS;
 
 /// One that goes on.
 #[derive(Clone, Copy, Debug)]
@@ -18,11 +21,11 @@ pub(super) struct Crisis {
     falls: bool,
     /// It stops in PRE_OPEN; else in CANCEL_ONLY, where liquidation goes on without orders.
     collects: bool,
-    /// An isolated loser who got much money and closes a part, so that its margin is far below nothing.
+    /// An isolated short who got much money and closes a part, so that its margin is far below nothing.
     rich: Option<u32>,
     /// Commands until it trades again.
     left: u64,
-    /// What was done: stopped, deposited, transferred, jumped.
+    /// Steps that were done: stopped, deposited, transferred, cleared, jumped.
     done: u8,
 }
 
@@ -41,15 +44,13 @@ impl Generator {
             let status = if crisis.collects { SymbolStatus::PreOpen } else { SymbolStatus::CancelOnly };
             return Some(self.crisis_status(crisis, status));
         }
-        if let Some(account) = crisis.rich
-            && crisis.done < 4
-        {
-            return Some(self.make_rich(account, crisis.symbol, crisis.done == 3));
+        match (crisis.rich, u32::from(crisis.done)) {
+            (Some(account), 2..4) => return Some(self.make_rich(account, crisis.symbol, crisis.done == 3)),
+            // Nobody else sells at the old price.
+            (Some(_), step @ 4..JUMP) => return Some(self.clear(FIRST + step - 4, crisis.symbol)),
+            (Some(_), JUMP) | (None, 2) => return Some(self.crisis_mark(crisis)),
+            _ => crisis.done = JUMP as u8,
         }
-        if crisis.done <= 2 || crisis.rich.is_some() && crisis.done == 4 {
-            return Some(self.crisis_mark(crisis));
-        }
-        crisis.done = 10;
         if crisis.left == 0 {
             self.perpetuals.crisis = None;
             return Some(self.crisis_status(crisis, SymbolStatus::Trading));
@@ -67,10 +68,18 @@ impl Generator {
         let falls = self.random.chance(if self.perpetuals.mark(symbol) < 80 { 1 } else { 2 }, 4);
         let collects = self.random.chance(3, 4);
         let left = if collects { 4 + self.random.below(16) } else { self.random.below(3) };
-        let loses = |held: &Held| (held.quantity > 0) == falls && held.isolated;
-        let loser = open.iter().find(|(key, held)| key.0 >= 16 && loses(held)).map(|(key, _)| key.0);
-        let rich = loser.filter(|_| collects && self.random.chance(1, 2));
+        // Only a short can be closed so badly that not even a price of one tick makes up for it.
+        let is_short = |held: &Held| held.quantity < -1 && held.isolated;
+        let short = open.iter().find(|(key, held)| key.0 >= 16 && is_short(held)).map(|(key, _)| key.0);
+        let rich = short.filter(|_| collects && self.random.chance(2, 3));
+        let falls = falls && rich.is_none();
+        let left = if rich.is_some() { left + 8 } else { left };
         (trades && open.len() >= 2).then_some(Crisis { symbol, falls, collects, rich, left, done: 0 })
+    }
+
+    fn clear(&self, account: u32, symbol: u32) -> (Origin, Vec<u8>) {
+        let (account, symbol) = (AccountId(account), SymbolId(symbol));
+        Self::internal(&CancelAll { account, symbol, ..CancelAll::new(0) })
     }
 
     /// A deposit, then its transfer.
@@ -116,11 +125,11 @@ impl Generator {
             4..7 => &losers,
             _ => &Vec::new(),
         };
-        let rich = crisis.rich.filter(|_| self.random.chance(1, 4));
+        let rich = crisis.rich.filter(|_| self.random.chance(1, 3));
         let rich = rich.and_then(|account| losers.iter().find(|(key, _)| key.0 == account));
         let (account, side, lots, closes) = if let Some(&((account, _), held)) = rich {
             let side = if held.quantity > 0 { Side::Sell } else { Side::Buy };
-            (account, side, (held.quantity.abs() / 2).max(1), true)
+            (account, side, (held.quantity.abs() * 3 / 4).max(1), true)
         } else if who.is_empty() {
             let account = self.account();
             let side = if crisis.falls { Side::Sell } else { Side::Buy };
