@@ -11,7 +11,7 @@ use crate::expiry::Expiry;
 use crate::keys::Keys;
 use crate::orders::{NIL, Orders};
 use crate::pending::{Cause, Task, Work};
-use crate::perpetual::{Buckets, Chore, FundRound, Liquidation, Positions};
+use crate::perpetual::{Buckets, Chore, FundRound, Liquidation, Positions, Rankings};
 use crate::sessions::Sessions;
 use crate::symbols::Symbols;
 use ringbook_event::{Balance, EventWriter, Handled, Origin, Position, Record, Rejected, Replayed, split_command};
@@ -126,6 +126,8 @@ pub struct Engine {
     pub(crate) liquidation: Option<Liquidation>,
     /// The fund's own ADL that is due, by asset.
     pub(crate) fund_rounds: Vec<FundRound>,
+    /// Ranks of auto-deleveraging; a cache.
+    pub(crate) rankings: Rankings,
     /// Slots, for the length of a call.
     pub(crate) scratch: Vec<u32>,
 }
@@ -171,6 +173,7 @@ impl Engine {
             touched: Buckets::new(),
             liquidation: None,
             fund_rounds: Vec::new(),
+            rankings: Rankings::default(),
             scratch: Vec::new(),
         }
     }

@@ -84,6 +84,7 @@ impl Engine {
             touched: Sequence(0),
             queued: false,
             watched: [NOWHERE; 2],
+            rank: 0,
         }
     }
 

@@ -37,6 +37,7 @@ impl Engine {
             }
         };
         (contract.mark, contract.feed_time, contract.run) = (m.price, m.feed_time, Run::default());
+        self.rankings.forget();
         let header = MarkEvent::header(0, how, m.symbol.0);
         out.push(&MarkEvent { header, price: m.price, feed_time: m.feed_time });
         if matches!(self.effective_status(m.symbol), SymbolStatus::Trading | SymbolStatus::CancelOnly) {

@@ -47,6 +47,8 @@ pub struct Position {
     pub queued: bool,
     /// Its places in the two heaps of its symbol's watch.
     pub watched: [u32; 2],
+    /// Version of its rank for auto-deleveraging.
+    pub rank: u32,
 }
 
 impl Position {

@@ -13,9 +13,7 @@ use crate::engine::Engine;
 use crate::orders::NIL;
 use ringbook_event::{Adl, Config, EventWriter, Record, Takeover};
 use ringbook_wire::message::MessageType;
-use ringbook_wire::{
-    AccountId, Amount, EndReason, FundReason, MAX_AMOUNT, Price, Qty, RATE_ONE, Side, SymbolId, div_floor,
-};
+use ringbook_wire::{AccountId, Amount, EndReason, FundReason, Price, Qty, Side, SymbolId, div_floor};
 
 impl Engine {
     /// The customer closes everything at the bankruptcy price; the fund and ADL take the lots.
@@ -50,7 +48,10 @@ impl Engine {
             self.give_to_fund(symbol, side.opposite(), price, fund);
         }
         let rest = lots - fund;
-        let candidates = if rest > 0 { self.candidates(symbol, side.opposite()) } else { Vec::new() };
+        let candidates = match rest {
+            0 => Vec::new(),
+            rest => self.takers_of(symbol, side.opposite(), price, rest),
+        };
         self.set_step(Step::Cover { symbol, side, price, rest, candidates });
     }
 
@@ -101,36 +102,11 @@ impl Engine {
         -super::positions::notional(price, sign * lots, k) - share
     }
 
-    /// Positions that close on a side, highest rank last (DOMAIN §6.7).
-    fn candidates(&self, symbol: SymbolId, closing: Side) -> Vec<u32> {
-        let (contract, k) = (self.contract(symbol), self.symbols.at(symbol).terms.k);
-        let mut ranked: Vec<(i128, core::cmp::Reverse<AccountId>, u32)> = Vec::new();
-        for (&owner, &slot) in &contract.holders {
-            let position = self.positions.get(slot);
-            if position.closing_side() != Some(closing) || owner.is_system() {
-                continue;
-            }
-            let equity = self.bucket_equity(position);
-            if equity <= 0 {
-                continue;
-            }
-            let one = i128::from(RATE_ONE);
-            let bound = i128::from(MAX_AMOUNT);
-            let gain = unrealized(position, contract.mark, k);
-            let a = div_floor(gain * one, i128::from(position.state.cost.0).abs()).clamp(-bound, bound);
-            let l = div_floor(value_of(position, contract.mark, k) * one, equity).max(1).min(bound);
-            let score = if a > 0 { a * l } else { div_floor(a * one, l) };
-            ranked.push((score, core::cmp::Reverse(owner), slot));
-        }
-        ranked.sort_unstable();
-        ranked.into_iter().map(|(_, _, slot)| slot).collect()
-    }
-
     fn bucket_of(position: &Position) -> Bucket {
         if position.is_isolated() { Bucket::Isolated(position.symbol) } else { Bucket::Cross(position.asset) }
     }
 
-    fn bucket_equity(&self, position: &Position) -> i128 {
+    pub(crate) fn bucket_equity(&self, position: &Position) -> i128 {
         self.health(position.account, Self::bucket_of(position)).equity
     }
 
@@ -150,16 +126,7 @@ impl Engine {
             && let Some(&slot) = candidates.last()
         {
             let candidate = *self.positions.get(slot);
-            let contract = self.contract(symbol);
-            let k = self.symbols.at(symbol).terms.k;
-            // A candidate trades on the side that the closed position's own lots had.
-            let sign: i128 = if candidate.state.quantity > 0 { 1 } else { -1 };
-            let loss = (-sign * (i128::from(price.0) - i128::from(contract.mark.0))).max(0) * i128::from(k.0);
-            let mut lots = rest.min(candidate.state.quantity.abs());
-            if loss > 0 {
-                let most = div_floor(self.bucket_equity(&candidate), loss).max(0);
-                lots = lots.min(i64::try_from(most).unwrap_or(i64::MAX));
-            }
+            let lots = self.lots_of(&candidate, price, rest);
             if lots == 0 {
                 candidates.pop();
                 continue;
@@ -293,7 +260,7 @@ impl Engine {
         let position = *self.positions.get(slot);
         let price = self.bankruptcy_price(insurance, bucket, &position);
         let (side, rest) = (position.closing_side().expect("it has lots"), position.state.quantity.abs());
-        let candidates = self.candidates(symbol, side.opposite());
+        let candidates = self.takers_of(symbol, side.opposite(), price, rest);
         let step = Step::Cover { symbol, side, price, rest, candidates };
         self.liquidation = Some(Liquidation { account: insurance, bucket, symbol, step });
     }

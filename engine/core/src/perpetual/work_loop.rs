@@ -50,6 +50,7 @@ impl Health {
 impl Engine {
     /// Notes that the bucket of a position must be tested.
     pub(crate) fn touch_position(&mut self, slot: u32) {
+        self.rankings.note(slot);
         let position = self.positions.get_mut(slot);
         if position.owner.is_system() {
             return;
@@ -68,10 +69,26 @@ impl Engine {
     /// Notes that a cross bucket must be tested.
     pub(crate) fn touch_wallet(&mut self, account: u32, asset: AssetId) {
         let owner = self.accounts.get(account).id;
+        self.note_ranks(account, asset);
         let wallet = self.accounts.futures_mut(account, asset);
         if !owner.is_system() && !wallet.queued {
             wallet.queued = true;
             self.touched.push(Reverse((owner, Bucket::Cross(asset))));
+        }
+    }
+
+    /// Notes that the ranks of an account's cross positions have changed.
+    fn note_ranks(&mut self, account: u32, asset: AssetId) {
+        if self.rankings.is_empty() {
+            return;
+        }
+        for open in &self.accounts.get(account).symbols {
+            if open.position != NIL {
+                let position = self.positions.get(open.position);
+                if position.asset == asset && !position.is_isolated() && position.state.quantity != 0 {
+                    self.rankings.note(open.position);
+                }
+            }
         }
     }
 
