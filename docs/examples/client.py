@@ -64,7 +64,7 @@ MESSAGES = {  # type: name, length, fields from offset 8 on as pairs of name and
     74: ("TRANSFER", 48, "account I asset I adjustment Q amount q reference Q direction B - 7x"),
     75: ("ADJUST_MARGIN", 48, "account I symbol I adjustment Q amount q reference Q direction B - 7x"),
     96: ("MARK", 32, "symbol I force B - 3x price q feed_time Q"),
-    97: ("FUNDING", 32, "symbol I - 4x rate q number Q"),
+    97: ("FUNDING", 32, "symbol I - 4x rate q index Q"),
     128: ("CHALLENGE", 64, "nonce 32s server_time Q shard I protocol I - 8x"),
     129: ("LOGON_ACCEPTED", 72, "term I first_account I last_account I role B resume B - 2x sequence Q heartbeat_ms I "
           "max_outstanding I rate_limit I - 4x journal 16s - 8x"),
@@ -164,12 +164,13 @@ def encode(name, request=0, **values):
 
 
 def decode(raw):
-    """Name and fields of a message; None for a type that this client does not know. Bytes behind the known fields are ignored."""
+    """Name and fields of a message; None for a type that this client does not know. Bytes behind the known fields are ignored; what
+    an older server does not send is zero."""
     _, kind, _, request = struct.unpack_from("<HBBI", raw)
     if kind not in LAYOUT:
         return None
-    name, _, fields, layout = LAYOUT[kind]
-    m = dict(zip(fields, layout.unpack_from(raw, 8)), request=request)
+    name, length, fields, layout = LAYOUT[kind]
+    m = dict(zip(fields, layout.unpack_from(raw.ljust(length, b"\0"), 8)), request=request)
     if "client_id" in m:
         m["client_id"] = int.from_bytes(m["client_id"], "little")
     return name, m
