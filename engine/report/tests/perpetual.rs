@@ -114,6 +114,33 @@ fn nothing_of_others_shows() {
     }
 }
 
+/// Where BALANCE and POSITION stand: by asset, spot before futures, then by symbol. None for what comes before them.
+fn place_at_the_end(bytes: &[u8]) -> Option<(u8, u32, u8)> {
+    let of_balance = report::Balance::read(bytes).map(|m| (0, m.asset.0, m.wallet));
+    of_balance.or_else(|| report::Position::read(bytes).map(|m| (1, m.symbol.0, 0)))
+}
+
+/// An account's wallets and positions are told at the end of a sequence, each once.
+#[test]
+fn balances_and_positions_come_last_and_in_order() {
+    let mut longest = 0;
+    for seed in 0..SEEDS {
+        let frames = frames(seed);
+        for account in customers(&frames) {
+            for frame in &frames {
+                let heard = frame.reports(&view(900, account, account));
+                let places: Vec<_> = heard.iter().map(|bytes| place_at_the_end(bytes)).collect();
+                let first = places.iter().position(Option::is_some).unwrap_or(places.len());
+                let place = format!("seed {seed} account {account} sequence {}", frame.sequence);
+                assert!(places[first..].iter().all(Option::is_some), "{place}");
+                assert!(places[first..].is_sorted_by(|a, b| a < b), "{place}: {places:?}");
+                longest = longest.max(places.len() - first);
+            }
+        }
+    }
+    assert!(longest >= 2, "{longest}");
+}
+
 /// What a client knows of an account by its reports.
 #[derive(Default)]
 struct Books {
@@ -160,6 +187,9 @@ impl Books {
             assert!(!self.assets.contains_key(&m.symbol.0) || m.returned.0 == 0);
             let end = [0, EndReason::Liquidation.code(), EndReason::Fault.code()];
             assert!(!of_liquidation || end.contains(&m.reason));
+        } else if let Some(m) = report::Amended::read(bytes) {
+            let by_trim = m.reason == 2;
+            assert!(!by_trim || m.kept_priority == 1);
         } else if let Some(m) = report::Liquidation::read(bytes) {
             assert_eq!(m.position, Qty(*self.lots.get(&m.symbol.0).unwrap_or(&0)));
             assert!(m.quantity.0 > 0 && m.tier >= 1 && (m.order.0 == 0) == (m.price.0 == 0));
