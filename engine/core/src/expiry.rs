@@ -63,9 +63,10 @@ impl Expiry {
         Self {
             seed,
             by_time: Table::new(max_orders),
-            heap: Vec::new(),
-            moments: Vec::new(),
-            free: Vec::new(),
+            // Every order may expire at a moment of its own. Memory that is never touched costs nothing.
+            heap: Vec::with_capacity(max_orders),
+            moments: Vec::with_capacity(max_orders),
+            free: Vec::with_capacity(max_orders),
             waiting: Vec::with_capacity(max_orders),
         }
     }

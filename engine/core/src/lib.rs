@@ -48,6 +48,7 @@ mod table;
 
 pub use engine::{Engine, Fault, MIN_EVENT_BYTES, Pending, RULES_VERSION};
 pub use pending::Continuation;
+pub use perpetual::calculators;
 pub use perpetual::{ContractView, MarginView, PositionView};
 pub use query::{BalanceView, FeesView, KeyView, OrderView, SymbolView};
 pub use restore::RestoreError;

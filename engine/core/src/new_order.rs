@@ -124,7 +124,11 @@ impl Engine {
         let by_budget = m.budget.0 >= 1 && m.quantity.0 == 0;
         let by_quantity = m.quantity.0 >= 1 && m.budget.0 == 0;
         let whole = closes && stop && m.quantity.0 == 0 && m.budget.0 == 0;
-        let closing = known.is_none() || closes == whole && !(closes && (reduces || !stop || !market));
+        let closing = match known {
+            // It must be listed for one of the two kinds; flags are looked at where the kind is known.
+            None => !(closes && by_quantity && stop && market && request.side == Side::Buy),
+            Some(_) => closes == whole && !(closes && (reduces || !stop || !market)),
+        };
         let listed = if market {
             // On spot a stop buy is for a budget: nobody knows what its lots will cost.
             let lots = by_quantity && (perpetual || !(stop && request.side == Side::Buy));

@@ -94,7 +94,7 @@ fn an_account_keeps_its_group_and_its_suspension() {
     refused(&server, "account 3", &["begin with 16"]);
     refused(&server, "account 501 --group -1", &["--group"]);
     refused(&server, "fees 777 --taker 1 --maker -1", &["no account 777"]);
-    refused(&server, "fees 501 --taker 100000000 --maker -1", &["between -99999999"]);
+    refused(&server, "fees 501 --taker 100000000 --maker -1", &["between -49999999"]);
     // Where nothing tells the present terms, nothing is guessed; what is named in full needs nobody.
     std::fs::remove_file(server.folder.join("ready")).unwrap();
     refused(&server, "account 501 --group 9", &["--http", "--active"]);

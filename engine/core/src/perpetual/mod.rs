@@ -10,6 +10,7 @@
 //! Invariants (DOMAIN §6.9, §8.5–8.9): per symbol ΣQ = 0; per asset Σ(W + M) − ΣC = net transfers in; what an account's
 //! orders add up to is kept in its position record and equals a recount at any time.
 
+pub mod calculators;
 mod configure;
 pub(crate) mod contract;
 mod fill;

@@ -172,9 +172,9 @@ impl Generator {
                 let symbol = self.perpetual();
                 self.perpetual_status(symbol)
             }
-            960..968 => self.settle_command(),
-            968..974 => self.funding_command(),
-            974..994 => self.fund_order(),
+            960..974 => self.settle_command(),
+            974..992 => self.fund_order(),
+            992..994 => self.quarantine_money(),
             _ => self.fund_money(),
         }
     }

@@ -117,7 +117,8 @@ impl Generator {
     /// Settles the spare perpetual; a successor comes soon.
     pub(super) fn settle_command(&mut self) -> (Origin, Vec<u8>) {
         let spare_id = self.perpetuals.spare;
-        if self.perpetuals.closed.contains(&spare_id) {
+        let is_closed = self.perpetuals.closed.contains(&spare_id);
+        if is_closed && self.random.chance(4, 5) {
             self.perpetuals.spare += 1;
             let terms = spare(self.perpetuals.spare);
             *self.perpetuals.symbols.last_mut().expect("there are perpetuals") = terms;
@@ -125,7 +126,7 @@ impl Generator {
             return Self::internal(&terms);
         }
         let holders = self.perpetuals.open().iter().filter(|(key, _)| key.1 == spare_id).count();
-        if holders < 4 && self.random.chance(9, 10) {
+        if holders < 4 && !is_closed && self.random.chance(9, 10) {
             return self.perpetual_order_in(spare_id);
         }
         let mark = self.perpetuals.mark(spare_id);

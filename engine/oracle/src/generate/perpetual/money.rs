@@ -4,7 +4,7 @@ use super::super::world::{TREASURER, trader_of};
 use super::super::{Generator, remember};
 use crate::scenario::bytes;
 use ringbook_event::Origin;
-use ringbook_wire::message::{AdjustMargin, Deposit, Message, SetLeverage, Transfer};
+use ringbook_wire::message::{AdjustMargin, Deposit, Message, MessageType, Quarantine, SetLeverage, Transfer};
 use ringbook_wire::{AccountId, Amount, AssetId, MarginMode, SymbolId};
 
 impl Generator {
@@ -26,11 +26,14 @@ impl Generator {
             return self.random.absurd();
         }
         let about = about.clamp(1, 1 << 40);
-        match self.random.below(8) {
+        match self.random.below(12) {
             0 => about,
-            1 => about + 1,
-            2 => self.random.between(0, 3),
-            3 => self.random.between(1, self.temper.lots * 300),
+            1 => about * 9 / 10,
+            2 => about * 3 / 4,
+            3 => about / 2,
+            4 => about + 1,
+            5 => self.random.between(0, 3),
+            6 => self.random.between(1, self.temper.lots * 300),
             _ => self.random.between(1, about),
         }
     }
@@ -137,6 +140,19 @@ impl Generator {
             }
         }
         self.sent(trader_of(message.account.0), &message)
+    }
+
+    /// A TRANSFER or ADJUST_MARGIN is set aside; its number comes again.
+    pub(super) fn quarantine_money(&mut self) -> (Origin, Vec<u8>) {
+        let account = AccountId(self.account());
+        let kind = self.random.pick(&[MessageType::Transfer, MessageType::AdjustMargin]);
+        let adjustment = self.adjustment_of(account.0);
+        let (asset, amount) = (AssetId(2), Amount(1));
+        let again = Transfer { account, asset, adjustment, amount, direction: 1, ..Transfer::new(0) };
+        remember(&mut self.perpetuals.sent, bytes(&again), 40);
+        let symbol = SymbolId(self.perpetual());
+        let halt = u32::from(self.random.chance(1, 5));
+        Self::internal(&Quarantine { account, kind: kind as u8, symbol, halt, adjustment, ..Quarantine::new(0) })
     }
 
     /// Money for the fund or for the exchange's other accounts, or out of it.

@@ -169,6 +169,16 @@ impl Generator {
             _ => self.random.between(1, lots),
         };
         let account = if account < 16 { self.account() } else { account };
+        if held.isolated && self.random.chance(1, 5) {
+            // As much as the position, far away: it needs margin only when the position becomes smaller.
+            let mark = self.perpetuals.mark(symbol);
+            let away = self.random.between(2, 15) * mark / 100;
+            let price = Price((if side == Side::Buy { mark - away } else { mark + away }).max(1));
+            let mut order = self.perpetual_limit(account, symbol, side, lots.clamp(1, 500));
+            (order.order_type, order.time_in_force) = (OrderType::Limit.code(), TimeInForce::Gtc.code());
+            (order.price, order.expire_at) = (price, TimestampNs(0));
+            return order;
+        }
         let mut order = self.perpetual_limit(account, symbol, side, wanted.clamp(1, 500));
         if self.random.chance(11, 20) {
             order.flags |= order_flags::REDUCE_ONLY;

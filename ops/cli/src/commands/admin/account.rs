@@ -1,10 +1,11 @@
 //! `ringbook admin account` and `fees`: what is not named stays as it is.
 
 use super::present::Present;
+use super::terms::FEE_RATES;
 use super::{Done, refused};
 use ringbook_client::Client;
 use ringbook_wire::message::{Message, SetAccount, SetFees};
-use ringbook_wire::{AccountId, RATE_ONE, Rate, RejectCode};
+use ringbook_wire::{AccountId, Rate, RejectCode};
 use serde_json::json;
 
 /// Which account, and what about it.
@@ -120,8 +121,8 @@ pub fn fees(client: &mut Client, args: &FeesArgs) -> Result<Done, String> {
     };
     let rates = [args.taker, args.maker];
     refused(client, message, &format!("fees of account {account}"), |code, _| match code {
-        Some(RejectCode::BadConfig) if rates.iter().flatten().any(|rate| rate.abs() >= RATE_ONE) => {
-            format!("rates lie between -{0} and {0}", RATE_ONE - 1)
+        Some(RejectCode::BadConfig) if rates.iter().flatten().any(|rate| !FEE_RATES.contains(rate)) => {
+            format!("rates lie between {} and {}", FEE_RATES.start, FEE_RATES.end - 1)
         }
         Some(RejectCode::BadConfig) => format!("there is no account {account}: `ringbook admin account {account}`"),
         _ => "only an admin key may configure".into(),

@@ -10,6 +10,9 @@ use ringbook_wire::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// What a fee by value may be: below 100 %, and a rebate below half the value.
+pub const FEE_RATES: std::ops::Range<i64> = 1 - RATE_ONE / 2..RATE_ONE;
+
 /// A symbol as `GET /v1/symbols` has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
@@ -152,7 +155,7 @@ pub fn remedy(rejection: Rejection, t: &Terms, symbols: &[Terms], assets: &[Asse
             size < i128::from(t.min_price) * i128::from(t.quote_per_tick_lot)
                 && size * i128::from(t.max_quantity) <= i128::from(MAX_AMOUNT)
         } else {
-            size < i128::from(RATE_ONE)
+            FEE_RATES.contains(&fee)
         }
     });
     let no_asset = |id: u32| assets.iter().all(|asset| asset.asset != id);
@@ -188,7 +191,7 @@ pub fn remedy(rejection: Rejection, t: &Terms, symbols: &[Terms], assets: &[Asse
              --max-quantity at most 2^62"
                 .into(),
         ),
-        (!fees_fit, format!("--taker and --maker must lie between -{0} and {0}", RATE_ONE - 1)),
+        (!fees_fit, format!("--taker and --maker must lie between {} and {}", FEE_RATES.start, FEE_RATES.end - 1)),
         (
             !fits(t.max_price, t.max_quantity, t.quote_per_tick_lot),
             format!(
