@@ -60,6 +60,11 @@ MESSAGES = {  # type: name, length, fields from offset 8 on as pairs of name and
          "side B order_type B time_in_force B stp B flags H trigger_direction B trigger_source B"),
     65: ("CANCEL", 40, "account I - 4x order Q client_id O"),
     66: ("AMEND", 64, "account I - 4x order Q client_id O price q quantity q trigger q"),
+    68: ("SET_LEVERAGE", 24, "account I symbol I leverage I mode B - 3x"),
+    74: ("TRANSFER", 48, "account I asset I adjustment Q amount q reference Q direction B - 7x"),
+    75: ("ADJUST_MARGIN", 48, "account I symbol I adjustment Q amount q reference Q direction B - 7x"),
+    96: ("MARK", 32, "symbol I force B - 3x price q feed_time Q"),
+    97: ("FUNDING", 32, "symbol I - 4x rate q index Q"),
     128: ("CHALLENGE", 64, "nonce 32s server_time Q shard I protocol I - 8x"),
     129: ("LOGON_ACCEPTED", 72, "term I first_account I last_account I role B resume B - 2x sequence Q heartbeat_ms I "
           "max_outstanding I rate_limit I - 4x journal 16s - 8x"),
@@ -72,7 +77,8 @@ MESSAGES = {  # type: name, length, fields from offset 8 on as pairs of name and
     136: ("STATE_BALANCE", 40, "account I asset I wallet B - 7x available q held q"),
     137: ("STATE_ORDER", 160, "account I symbol I order Q client_id O price q quantity q remaining q filled q cost q fee q hold q "
           "send_time Q side B order_type B time_in_force B stp B flags H state B - 1x prevented q cut q trigger q display q expire_at Q trigger_direction B trigger_source B - 6x"),
-    138: ("STATE_END", 24, "sequence Q balances I orders I"),
+    138: ("STATE_END", 32, "sequence Q balances I orders I positions I - 4x"),
+    139: ("STATE_POSITION", 48, "account I symbol I quantity q cost q margin q leverage I mode B - 3x"),
     161: ("ACCEPTED", 104, PLACE + "account I symbol I order Q client_id O price q quantity q hold q send_time Q side B order_type B "
           "time_in_force B stp B flags H - 2x"),
     162: ("REJECTED", 64, PLACE + "account I code H kind B - 1x client_id O order Q"),
@@ -89,13 +95,24 @@ MESSAGES = {  # type: name, length, fields from offset 8 on as pairs of name and
     170: ("BALANCE", 64, PLACE + "account I asset I available q held q wallet B - 7x"),
     171: ("STATUS", 40, PLACE + "symbol I status B before B - 2x"),
     172: ("CONFIG", 48, PLACE + "object Q kind B - 7x"),
-    173: ("TRANSFER", 72, PLACE + "account I asset I adjustment Q amount q reference Q replayed B - 1x code H - 4x"),
+    173: ("TRANSFER", 72, PLACE + "account I asset I adjustment Q amount q reference Q replayed B transfer_kind B code H - 4x"),
     174: ("MASS_DONE", 56, PLACE + "account I count I kind B more B - 14x"),
     175: ("TRIGGERED", 64, PLACE + "account I symbol I order Q price q side B order_type B - 6x"),
     176: ("REFRESHED", 72, PLACE + "account I symbol I order Q shown q remaining q side B - 7x"),
     177: ("BUSTED", 88, PLACE + "account I symbol I order Q trade Q price q quantity q fee q side B - 7x"),
+    # Perpetuals (§9). A name that stands twice is a command below 128 and a report here.
+    178: ("POSITION", 72, PLACE + "account I symbol I quantity q cost q margin q leverage I mode B - 3x"),
+    179: ("MARK", 56, PLACE + "symbol I how B - 3x price q feed_time Q"),
+    180: ("FUNDED", 64, PLACE + "symbol I - 4x number Q rate q mark q"),
+    181: ("FUNDING", 64, PLACE + "account I symbol I quantity q payment q mode B - 7x"),
+    182: ("LIQUIDATION", 104, PLACE + "account I symbol I order Q quantity q position q price q bankruptcy q mark q equity q mode B tier B - 6x"),
+    183: ("TAKEOVER", 72, PLACE + "account I symbol I quantity q price q pnl q mode B - 7x"),
+    184: ("ADL", 72, PLACE + "account I symbol I quantity q price q pnl q mode B - 7x"),
+    185: ("FUND", 56, PLACE + "account I symbol I amount q asset I fund_reason B - 3x"),
+    186: ("REALIZED", 80, PLACE + "account I symbol I trade Q order Q quantity q pnl q trade_role B - 7x"),
+    187: ("SETTLED", 48, PLACE + "symbol I - 4x price q"),
 }
-TYPE = {name: number for number, (name, _, _) in MESSAGES.items()}
+TYPE = {name: number for number, (name, _, _) in MESSAGES.items() if number < 128}  # what a client sends
 LAYOUT = {}  # type: name, length, fields with their zero values, struct
 for number, (name, length, text) in MESSAGES.items():
     words = text.replace(" O", " 16s").split()
@@ -114,8 +131,12 @@ CODES = {  # by field name; a code that is not here is shown as its number
     "side": numbered("BUY SELL"), "order_type": numbered("LIMIT MARKET STOP_LIMIT STOP_MARKET"),
     "stp": numbered("DEFAULT NONE CANCEL_TAKER CANCEL_MAKER CANCEL_BOTH DECREMENT", 0),
     "time_in_force": numbered("GTC GTD IOC FOK"), "state": numbered(STATES), "status": STATUS, "before": STATUS,
-    "liquidity": numbered("TAKER MAKER UNCROSS"), "role": numbered("trade readonly funds admin"),
-    "kind": {**{n: v[0] for n, v in LAYOUT.items()}, 67: "CANCEL_ALL", 72: "DEPOSIT", 73: "WITHDRAW"},
+    "liquidity": numbered("TAKER MAKER UNCROSS"), "role": numbered("trade readonly funds admin feed"),
+    "kind": {**{n: v[0] for n, v in LAYOUT.items()}, 67: "CANCEL_ALL", 72: "DEPOSIT", 73: "WITHDRAW",
+             **numbered("SET_ASSET SET_SYMBOL SET_ACCOUNT SET_STATUS SET_KEY SET_FEES BUST_TRADE SET_PERPETUAL SET_POSITION_LIMIT", 80), 98: "SETTLE_SYMBOL"},
+    "wallet": numbered("SPOT FUTURES"), "mode": numbered("CROSS ISOLATED"), "fund_reason": numbered("FEE RESIDUAL DEFICIT UNCOVERED"),
+    "trade_role": numbered("TAKER MAKER UNCROSS SETTLEMENT"), "how": numbered("WITHIN_LIMIT FORCED CONFIRMED", 0),
+    "transfer_kind": numbered("DEPOSIT WITHDRAW TO_FUTURES TO_SPOT TO_POSITION FROM_POSITION"),
     "amend_reason": numbered("USER TRIM"),
     "reason": {0: "-", **numbered("USER MASS SESSION"), **numbered("TIME IOC FOK NO_LIQUIDITY PROTECTION BUDGET REDUCE_ONLY MARGIN "
                                                                    "TRIGGER_FAILED LIQUIDATION ADL STATUS STP FAULT", 16)},
@@ -143,12 +164,13 @@ def encode(name, request=0, **values):
 
 
 def decode(raw):
-    """Name and fields of a message; None for a type that this client does not know. Bytes behind the known fields are ignored."""
+    """Name and fields of a message; None for a type that this client does not know. Bytes behind the known fields are ignored; what
+    an older server does not send is zero."""
     _, kind, _, request = struct.unpack_from("<HBBI", raw)
     if kind not in LAYOUT:
         return None
-    name, _, fields, layout = LAYOUT[kind]
-    m = dict(zip(fields, layout.unpack_from(raw, 8)), request=request)
+    name, length, fields, layout = LAYOUT[kind]
+    m = dict(zip(fields, layout.unpack_from(raw.ljust(length, b"\0"), 8)), request=request)
     if "client_id" in m:
         m["client_id"] = int.from_bytes(m["client_id"], "little")
     return name, m
@@ -392,7 +414,7 @@ class Session:
         return answer and answer["reports"]
 
     def state(self, account):
-        """The account's balances and open orders after exactly one sequence: a list of (name, fields) from BEGIN to END."""
+        """The account's balances, positions and open orders after exactly one sequence: a list of (name, fields) from BEGIN to END."""
         answer = self.send("STATE_REQUEST", account=account)
         request = self.request - 1
         del self.unanswered[request]

@@ -8,10 +8,13 @@
 //! that is not reserved has a value of its own, not 0; a record's meaning never changes, so neither do these bytes.
 
 use ringbook_event::{
-    Accepted, Amended, Balance, Busted, Canceled, Config, Done, Event, Expired, Handled, Prevented, Record, Refreshed,
-    Rejected, Replayed, Status, Trade, Transfer, Triggered, events,
+    Accepted, Adl, Amended, Balance, Busted, Canceled, Config, Done, Event, Expired, Fund, Funded, Funding, Handled,
+    Liquidation, Mark, Position, Prevented, Realized, Record, Refreshed, Rejected, Replayed, Settled, Status, Takeover,
+    Trade, Transfer, Triggered, events,
 };
-use ringbook_wire::{AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Sequence, SymbolId, TradeId};
+use ringbook_wire::{
+    AccountId, Amount, AssetId, ClientOrderId, OrderId, Price, Qty, Rate, Sequence, SymbolId, TimestampNs, TradeId,
+};
 
 /// Number, name and bytes of a record's type, from the code. The match has no catch-all on purpose.
 fn type_of(event: &Event) -> (u8, &'static str, usize) {
@@ -22,7 +25,8 @@ fn type_of(event: &Event) -> (u8, &'static str, usize) {
             }
         };
     }
-    types!(Accepted Rejected Replayed Trade Prevented Amended Canceled Expired Done Balance Status Config Transfer Handled Triggered Refreshed Busted)
+    types!(Accepted Rejected Replayed Trade Prevented Amended Canceled Expired Done Balance Status Config Transfer Handled
+        Triggered Refreshed Busted Position Mark Funded Funding Liquidation Takeover Adl Fund Realized Settled)
 }
 
 /// A word of 8 bytes with a value for each number.
@@ -212,11 +216,88 @@ fn records() -> Vec<Event> {
             seller_fee: Amount(-word(9)),
         }
         .into(),
+        Position {
+            header: Position::header(0xa2, 0xb2, 0xc1c2_c3c4),
+            symbol: SymbolId(half(1)),
+            leverage: half(2),
+            quantity: Qty(-word(3)),
+            cost: Amount(-word(4)),
+            margin: amount(5),
+        }
+        .into(),
+        Mark { header: Mark::header(0xa3, 0xb3, 0xc1c2_c3c4), price: Price(word(1)), feed_time: TimestampNs(id(2)) }
+            .into(),
+        Funded {
+            header: Funded::header(0xa4, 0xb4, 0xc1c2_c3c4),
+            index: id(1),
+            rate: Rate(-word(2)),
+            mark: Price(word(3)),
+        }
+        .into(),
+        Funding {
+            header: Funding::header(0xa5, 0xb5, 0xc1c2_c3c4),
+            symbol: SymbolId(half(1)),
+            reserved: 0,
+            quantity: Qty(-word(2)),
+            payment: Amount(-word(3)),
+        }
+        .into(),
+        Liquidation {
+            header: Liquidation::header(0xa6, 0xb6, 0xc1c2_c3c4),
+            symbol: SymbolId(half(1)),
+            reserved: 0,
+            order: OrderId(id(2)),
+            quantity: qty(3),
+            position: Qty(-word(4)),
+            price: Price(word(5)),
+            bankruptcy: Price(word(6)),
+            mark: Price(word(7)),
+            equity: Amount(-word(8)),
+        }
+        .into(),
+        Takeover {
+            header: Takeover::header(0xa7, 0xb7, 0xc1c2_c3c4),
+            symbol: SymbolId(half(1)),
+            reserved: 0,
+            quantity: Qty(-word(2)),
+            price: Price(word(3)),
+            pnl: Amount(-word(4)),
+            fund: qty(5),
+        }
+        .into(),
+        Adl {
+            header: Adl::header(0xa8, 0xb8, 0xc1c2_c3c4),
+            symbol: SymbolId(half(1)),
+            of: AccountId(half(2)),
+            quantity: qty(3),
+            price: Price(word(4)),
+            pnl: Amount(-word(5)),
+        }
+        .into(),
+        Fund {
+            header: Fund::header(0xa9, 0xb9, 0xc1c2_c3c4),
+            symbol: SymbolId(half(1)),
+            asset: AssetId(half(2)),
+            amount: Amount(-word(3)),
+            quantity: qty(4),
+        }
+        .into(),
+        Realized {
+            header: Realized::header(0xaa, 0xba, 0xc1c2_c3c4),
+            symbol: SymbolId(half(1)),
+            reserved: 0,
+            trade: TradeId(id(2)),
+            order: OrderId(id(3)),
+            quantity: qty(4),
+            pnl: Amount(-word(5)),
+        }
+        .into(),
+        Settled { header: Settled::header(0xab, 0xbb, 0xc1c2_c3c4), price: Price(word(1)) }.into(),
     ]
 }
 
 /// The bytes, 8 of them between spaces, by number.
-const GOLDEN: [&str; 17] = [
+const GOLDEN: [&str; 27] = [
     "0106a1b1c4c3c2c1 0112131415161718 0222232403000000 0402030405060708 0502030405060708 0602030405060708",
     "0204a2b2c4c3c2c1 0201000000000000 3132333435363738 4142434445464748",
     "030aa3b3c4c3c2c1 0112131415161718 0212131415161718 0403050000000000 0602030405060708 0702030405060708 0802030405060708 3132333435363738 4142434445464748 f7fdfcfbfaf9f8f7",
@@ -234,6 +315,16 @@ const GOLDEN: [&str; 17] = [
     "0f04afbfc4c3c2c1 0112131415161718 0222232400000000 0302030405060708",
     "1005a0b0c4c3c2c1 0112131415161718 0222232400000000 0302030405060708 0402030405060708",
     "1109a1b1c4c3c2c1 0112131415161718 0202030405060708 0302030405060708 0412131415161718 0512131415161718 0622232407222324 0802030405060708 f7fdfcfbfaf9f8f7",
+    "1205a2b2c4c3c2c1 0122232402222324 fdfdfcfbfaf9f8f7 fcfdfcfbfaf9f8f7 0502030405060708",
+    "1303a3b3c4c3c2c1 0102030405060708 0212131415161718",
+    "1404a4b4c4c3c2c1 0112131415161718 fefdfcfbfaf9f8f7 0302030405060708",
+    "1504a5b5c4c3c2c1 0122232400000000 fefdfcfbfaf9f8f7 fdfdfcfbfaf9f8f7",
+    "1609a6b6c4c3c2c1 0122232400000000 0212131415161718 0302030405060708 fcfdfcfbfaf9f8f7 0502030405060708 0602030405060708 0702030405060708 f8fdfcfbfaf9f8f7",
+    "1706a7b7c4c3c2c1 0122232400000000 fefdfcfbfaf9f8f7 0302030405060708 fcfdfcfbfaf9f8f7 0502030405060708",
+    "1805a8b8c4c3c2c1 0122232402222324 0302030405060708 0402030405060708 fbfdfcfbfaf9f8f7",
+    "1904a9b9c4c3c2c1 0122232402222324 fdfdfcfbfaf9f8f7 0402030405060708",
+    "1a06aabac4c3c2c1 0122232400000000 0212131415161718 0312131415161718 0402030405060708 fbfdfcfbfaf9f8f7",
+    "1b02abbbc4c3c2c1 0102030405060708",
 ];
 
 fn hex(bytes: &[u8]) -> String {
@@ -269,7 +360,7 @@ fn the_list_of_records_is_complete() {
         })
     };
     assert_eq!(numbers, (0..=255).filter(known).collect::<Vec<u8>>());
-    assert_eq!(numbers, (1..=17).collect::<Vec<u8>>());
+    assert_eq!(numbers, (1..=27).collect::<Vec<u8>>());
 }
 
 /// Bytes of a field as the table's last column writes it: `price i64`, `3 zeros`, `reserved u32`.

@@ -25,13 +25,14 @@ impl Random {
 }
 
 /// Bytes of the record types 1 to 17 (docs/FORMATS.md §4).
-const SIZES: [usize; 17] = [48, 32, 80, 120, 64, 72, 32, 32, 96, 32, 16, 16, 40, 32, 32, 40, 72];
+const SIZES: [usize; 27] =
+    [48, 32, 80, 120, 64, 72, 32, 32, 96, 32, 16, 16, 40, 32, 32, 40, 72, 40, 24, 32, 32, 72, 48, 40, 32, 48, 16];
 
 /// Random records, known and unknown ones; and how many are known.
 fn records(random: &mut Random) -> (Vec<u8>, usize) {
     let (mut bytes, mut known) = (Vec::new(), 0);
     for _ in 0..random.below(12) {
-        let kind = if random.below(3) == 0 { random.bits() as u8 } else { 1 + random.below(17) as u8 };
+        let kind = if random.below(3) == 0 { random.bits() as u8 } else { 1 + random.below(SIZES.len()) as u8 };
         let own = SIZES.get(usize::from(kind).wrapping_sub(1)).copied();
         let length = own.unwrap_or_else(|| 8 * (1 + random.below(255)));
         known += usize::from(own.is_some());
@@ -50,7 +51,7 @@ fn random_bytes_never_panic() {
         let mut bytes: Vec<u8> = (0..random.below(300)).map(|_| random.bits() as u8).collect();
         // Half of them begin with a header that could be one.
         if round % 2 == 0 && bytes.len() > 2 {
-            let kind = random.below(19);
+            let kind = random.below(SIZES.len() + 2);
             (bytes[0], bytes[1]) = (kind as u8, SIZES.get(kind).map_or(3, |size| size / 8) as u8);
         }
         let seen: Vec<_> = events(&bytes).collect();

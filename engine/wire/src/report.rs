@@ -153,13 +153,13 @@ messages! { ReportType {
         account: AccountId,
         /// What.
         asset: AssetId,
-        /// 1 spot.
+        /// [`crate::Wallet`].
         wallet: u8,
         /// Zero.
         reserved: [u8; 7],
-        /// Free.
+        /// Free; of a futures wallet all of it.
         available: Amount,
-        /// Held by open orders.
+        /// Held by open orders; of a futures wallet 0.
         held: Amount,
     }
     /// An open order in a state, by rising order id.
@@ -184,7 +184,7 @@ messages! { ReportType {
         cost: Amount,
         /// Fees so far.
         fee: Amount,
-        /// Held for it.
+        /// Held for it; on a perpetual its reserve.
         hold: Amount,
         /// Client's send time.
         send_time: TimestampNs,
@@ -204,7 +204,7 @@ messages! { ReportType {
         reserved: u8,
         /// Lots lost to prevention.
         prevented: Qty,
-        /// Lots cut by amendments.
+        /// Lots cut by amendments and trims.
         cut: Qty,
         /// Trigger in ticks; 0 if it waits for none.
         trigger: Price,
@@ -267,7 +267,7 @@ messages! { ReportType {
         price: Price,
         /// Total quantity.
         quantity: Qty,
-        /// Held for it.
+        /// Held for it; on a perpetual its reserve.
         hold: Amount,
         /// Client's send time.
         send_time: TimestampNs,
@@ -298,7 +298,7 @@ messages! { ReportType {
         reserved: u8,
         /// Client's id, 0 if the command has none.
         client_id: ClientOrderId,
-        /// Engine's id that the command named, or 0; for DEPOSIT and WITHDRAW the adjustment number.
+        /// Engine's id that the command named, or 0; of a money command its adjustment number.
         order: OrderId,
     }
     /// The request was known already: its outcome again, nothing changed (DOMAIN §4.1).
@@ -400,7 +400,7 @@ messages! { ReportType {
         quantity: Qty,
         /// Open quantity now.
         remaining: Qty,
-        /// Held now.
+        /// Held now; on a perpetual its reserve.
         hold: Amount,
         /// Trigger now; 0 if it waits for none.
         trigger: Price,
@@ -490,11 +490,11 @@ messages! { ReportType {
         account: AccountId,
         /// What.
         asset: AssetId,
-        /// Free.
+        /// Free; of a futures wallet all of it.
         available: Amount,
-        /// Held by open orders.
+        /// Held by open orders; of a futures wallet 0.
         held: Amount,
-        /// 1 spot.
+        /// [`crate::Wallet`].
         wallet: u8,
         /// Zero.
         reserved: [u8; 7],

@@ -4,13 +4,15 @@
 
 use crate::vector::{Vector, vector};
 use ringbook_wire::message::{
-    Amend, BustTrade, Cancel, CancelAll, Continue, Deposit, Genesis, Heartbeat, Logon, Logout, MessageType, NewOrder,
-    Quarantine, SessionDown, SetAccount, SetAsset, SetFees, SetKey, SetStatus, SetSymbol, StateRequest, Tick, Withdraw,
+    AdjustMargin, Amend, BustTrade, Cancel, CancelAll, Continue, Deposit, Funding, Genesis, Heartbeat, Logon, Logout,
+    Mark, MessageType, NewOrder, Quarantine, SessionDown, SetAccount, SetAsset, SetFees, SetKey, SetLeverage,
+    SetPerpetual, SetPositionLimit, SetStatus, SetSymbol, SettleSymbol, StateRequest, Tick, Transfer, Withdraw,
     logon_flags, name_field,
 };
 use ringbook_wire::{
-    AccountId, Amount, AssetId, ClientOrderId, FeeModel, KeyId, OrderId, OrderType, Price, Qty, Rate, Role, Sequence,
-    SessionId, Side, StpMode, SymbolId, SymbolKind, SymbolStatus, Term, TimeInForce, TimestampNs, TradeId, order_flags,
+    AccountId, Amount, AssetId, ClientOrderId, FeeModel, KeyId, MarginMode, OrderId, OrderType, Price, Qty, Rate, Role,
+    Sequence, SessionId, Side, StpMode, SymbolId, SymbolKind, SymbolStatus, Term, TimeInForce, TimestampNs, TradeId,
+    order_flags,
 };
 
 /// Bytes that rise from a first one.
@@ -93,6 +95,16 @@ pub fn vectors() -> Vec<Vector> {
             }
         ),
         vector!(
+            7068,
+            SetLeverage {
+                account: AccountId(1068013),
+                symbol: SymbolId(68026),
+                leverage: 0x01020787,
+                mode: MarginMode::Isolated.code(),
+                reserved: [0; 3],
+            }
+        ),
+        vector!(
             7072,
             Deposit {
                 account: AccountId(1072013),
@@ -110,6 +122,30 @@ pub fn vectors() -> Vec<Vector> {
                 adjustment: 0x11121314151622c0,
                 amount: Amount(0x0102030405064975),
                 reference: 0x11121314151622ca,
+            }
+        ),
+        vector!(
+            7074,
+            Transfer {
+                account: AccountId(1074013),
+                asset: AssetId(74026),
+                adjustment: 0x11121314151622e9,
+                amount: Amount(0x0102030405064a76),
+                reference: 0x11121314151622f3,
+                direction: 2,
+                reserved: [0; 7],
+            }
+        ),
+        vector!(
+            7075,
+            AdjustMargin {
+                account: AccountId(1075013),
+                symbol: SymbolId(75026),
+                adjustment: 0x1112131415162312,
+                amount: Amount(0x0102030405064b77),
+                reference: 0x111213141516231c,
+                direction: 1,
+                reserved: [0; 7],
             }
         ),
         vector!(
@@ -195,6 +231,76 @@ pub fn vectors() -> Vec<Vector> {
                 sequence: Sequence(0x212223242526863c),
             }
         ),
+        vector!(
+            7087,
+            SetPerpetual {
+                symbol: SymbolId(87013),
+                base: AssetId(87026),
+                quote: AssetId(87039),
+                fee_group: 2595,
+                kind: SymbolKind::Perpetual.code(),
+                fee_model: FeeModel::Rate.code(),
+                name: name_field("GOLDEN-87").expect("short"),
+                base_lot: Amount(0x01020304050657a9),
+                quote_per_tick_lot: Amount(0x01020304050657b4),
+                min_price: Price(0x01020304050657bf),
+                max_price: Price(0x01020304050657ca),
+                min_quantity: Qty(0x01020304050657d5),
+                max_quantity: Qty(0x01020304050657e0),
+                max_market_quantity: Qty(0x01020304050657eb),
+                min_notional: Amount(0x01020304050657f6),
+                max_notional: Amount(0x0102030405065801),
+                band: Rate(0x010203040506580c),
+                slip: Rate(0x0102030405065817),
+                taker: Rate(0x0102030405065822),
+                maker: Rate(-0x010203040506582d),
+                max_open_orders: 0x010208b0,
+                max_trigger_orders: 0x010208b3,
+                stp: StpMode::CancelMaker.code(),
+                status: SymbolStatus::PreOpen.code(),
+                reserved: [0; 6],
+                max_position: Qty(0x0102030405065838),
+                mark_max_age: 0x1112131415162421,
+                mark_jump: Rate(0x0102030405065843),
+                funding_interval: 0x111213141516242b,
+                funding_cap: Rate(0x010203040506584e),
+                liquidation_fee: Rate(0x0102030405065859),
+                fund_multiple: Rate(0x0102030405065864),
+                max_leverage: 0x010208b6,
+                mark_confirmations: 2606,
+                reduce_only: 1,
+                tiers: 8,
+                tier_cap: std::array::from_fn(|at| Amount(0x0102030405065900 + 11 * at as i64)),
+                tier_rate: std::array::from_fn(|at| Rate(0x0102030405065a01 + 11 * at as i64)),
+                tier_amount: std::array::from_fn(|at| Amount(0x0102030405065b02 + 11 * at as i64)),
+                tier_leverage: std::array::from_fn(|at| 0x01020903 + 3 * at as u32),
+                reserved2: [0; 3],
+            }
+        ),
+        vector!(
+            7088,
+            SetPositionLimit { account: AccountId(1088013), symbol: SymbolId(88026), limit: Qty(0x010203040506586f) }
+        ),
+        vector!(
+            7096,
+            Mark {
+                symbol: SymbolId(96013),
+                force: 1,
+                reserved: [0; 3],
+                price: Price(0x0102030405066077),
+                feed_time: TimestampNs(1700000000123552004),
+            }
+        ),
+        vector!(
+            7097,
+            Funding {
+                symbol: SymbolId(97013),
+                reserved: 0,
+                rate: Rate(-0x0102030405066178),
+                index: 0x11121314151626aa,
+            }
+        ),
+        vector!(7098, SettleSymbol { symbol: SymbolId(98013), reserved: 0, price: Price(0x0102030405066279) }),
         vector!(
             7112,
             Genesis {

@@ -5,14 +5,15 @@
 use crate::vector::{Vector, vector};
 use ringbook_wire::message::MessageType;
 use ringbook_wire::report::{
-    Accepted, Amended, Balance, Busted, Busy, Canceled, Challenge, Config, Done, Error, Expired, LAST, LoggedOut,
-    LogonAccepted, MassDone, Place, Prevented, Refreshed, Rejected, Replayed, Resumed, ServerHeartbeat, StateBalance,
-    StateBegin, StateEnd, StateOrder, Status, Trade, Transfer, Triggered,
+    Accepted, Adl, Amended, Balance, Busted, Busy, Canceled, Challenge, Config, Done, Error, Expired, Fund, Funded,
+    Funding, LAST, Liquidation, LoggedOut, LogonAccepted, Mark, MassDone, Place, Position, Prevented, Realized,
+    Refreshed, Rejected, Replayed, Resumed, ServerHeartbeat, Settled, StateBalance, StateBegin, StateEnd, StateOrder,
+    StatePosition, Status, Takeover, Trade, Transfer, Triggered,
 };
 use ringbook_wire::{
-    AccountId, Amount, AssetId, BusyReason, ClientOrderId, EndReason, Liquidity, OrderId, OrderState, OrderType, Price,
-    Qty, RejectCode, Role, Sequence, SessionError, Side, StpMode, SymbolId, SymbolStatus, Term, TimeInForce,
-    TimestampNs, TradeId, TriggerDirection, TriggerSource, order_flags,
+    AccountId, Amount, AssetId, BusyReason, ClientOrderId, EndReason, FundReason, Liquidity, MarginMode, OrderId,
+    OrderState, OrderType, Price, Qty, Rate, RejectCode, Role, Sequence, SessionError, Side, StpMode, SymbolId,
+    SymbolStatus, Term, TimeInForce, TimestampNs, TradeId, TriggerDirection, TriggerSource, order_flags,
 };
 
 /// Bytes that rise from a first one.
@@ -155,7 +156,29 @@ pub fn vectors() -> Vec<Vector> {
                 reserved2: [0; 6],
             }
         ),
-        vector!(7138, StateEnd { sequence: Sequence(0x21222324252637bd), balances: 0x01020c30, orders: 0x01020c33 }),
+        vector!(
+            7138,
+            StateEnd {
+                sequence: Sequence(0x21222324252637bd),
+                balances: 0x01020c30,
+                orders: 0x01020c33,
+                positions: 0x01020c36,
+                reserved: 0,
+            }
+        ),
+        vector!(
+            7139,
+            StatePosition {
+                account: AccountId(1139013),
+                symbol: SymbolId(139026),
+                quantity: Qty(-0x0102030405068bc2),
+                cost: Amount(-0x0102030405068bcd),
+                margin: Amount(0x0102030405068bd8),
+                leverage: 0x01020c4f,
+                mode: MarginMode::Isolated.code(),
+                reserved: [0; 3],
+            }
+        ),
         vector!(
             7161,
             Accepted {
@@ -344,7 +367,7 @@ pub fn vectors() -> Vec<Vector> {
                 amount: Amount(-0x010203040506ade4),
                 reference: 0x11121314151632d3,
                 replayed: 1,
-                reserved: 0,
+                kind: 2,
                 code: RejectCode::InsufficientBalance.code(),
                 reserved2: 0,
             }
@@ -400,6 +423,128 @@ pub fn vectors() -> Vec<Vector> {
                 side: Side::Sell.code(),
                 reserved: [0; 7],
             }
+        ),
+        vector!(
+            7178,
+            Position {
+                place: place(178),
+                account: AccountId(1178026),
+                symbol: SymbolId(178039),
+                quantity: Qty(-0x010203040506b2a1),
+                cost: Amount(-0x010203040506b2ac),
+                margin: Amount(0x010203040506b2b7),
+                leverage: 0x01020eb2,
+                mode: MarginMode::Isolated.code(),
+                reserved: [0; 3],
+            }
+        ),
+        vector!(
+            7179,
+            Mark {
+                place: place(179),
+                symbol: SymbolId(179026),
+                how: 2,
+                reserved: [0; 3],
+                price: Price(0x010203040506b3a1),
+                feed_time: TimestampNs(1700000000123635004),
+            }
+        ),
+        vector!(
+            7180,
+            Funded {
+                place: place(180),
+                symbol: SymbolId(180026),
+                reserved: 0,
+                number: 0x11121314151633a4,
+                rate: Rate(-0x010203040506b4a1),
+                mark: Price(0x010203040506b4ac),
+            }
+        ),
+        vector!(
+            7181,
+            Funding {
+                place: place(181),
+                account: AccountId(1181026),
+                symbol: SymbolId(181039),
+                quantity: Qty(-0x010203040506b5a1),
+                payment: Amount(-0x010203040506b5ac),
+                mode: MarginMode::Cross.code(),
+                reserved: [0; 7],
+            }
+        ),
+        vector!(
+            7182,
+            Liquidation {
+                place: place(182),
+                account: AccountId(1182026),
+                symbol: SymbolId(182039),
+                order: OrderId(0x2122232425263df4),
+                quantity: Qty(0x010203040506b6a1),
+                position: Qty(-0x010203040506b6ac),
+                price: Price(0x010203040506b6b7),
+                bankruptcy: Price(0x010203040506b6c2),
+                mark: Price(0x010203040506b6cd),
+                equity: Amount(-0x010203040506b6d8),
+                mode: MarginMode::Isolated.code(),
+                tier: 5,
+                reserved: [0; 6],
+            }
+        ),
+        vector!(
+            7183,
+            Takeover {
+                place: place(183),
+                account: AccountId(1183026),
+                symbol: SymbolId(183039),
+                quantity: Qty(-0x010203040506b7a1),
+                price: Price(0x010203040506b7ac),
+                pnl: Amount(-0x010203040506b7b7),
+                mode: MarginMode::Isolated.code(),
+                reserved: [0; 7],
+            }
+        ),
+        vector!(
+            7184,
+            Adl {
+                place: place(184),
+                account: AccountId(1184026),
+                symbol: SymbolId(184039),
+                quantity: Qty(0x010203040506b8a1),
+                price: Price(0x010203040506b8ac),
+                pnl: Amount(0x010203040506b8b7),
+                mode: MarginMode::Cross.code(),
+                reserved: [0; 7],
+            }
+        ),
+        vector!(
+            7185,
+            Fund {
+                place: place(185),
+                account: AccountId(1185026),
+                symbol: SymbolId(185039),
+                amount: Amount(-0x010203040506b9a1),
+                asset: AssetId(185052),
+                reason: FundReason::Deficit.code(),
+                reserved: [0; 3],
+            }
+        ),
+        vector!(
+            7186,
+            Realized {
+                place: place(186),
+                account: AccountId(1186026),
+                symbol: SymbolId(186039),
+                trade: TradeId(0x3132333435363e67),
+                order: OrderId(0x2122232425263e74),
+                quantity: Qty(0x010203040506baa1),
+                pnl: Amount(-0x010203040506baac),
+                role: 3,
+                reserved: [0; 7],
+            }
+        ),
+        vector!(
+            7187,
+            Settled { place: place(187), symbol: SymbolId(187026), reserved: 0, price: Price(0x010203040506bba1) }
         ),
     ]
 }

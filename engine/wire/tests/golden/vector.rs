@@ -157,6 +157,23 @@ impl<const N: usize> Show for [u32; N] {
     }
 }
 
+macro_rules! show_list {
+    ($($type:ident)+) => {
+        $(
+            impl<const N: usize> Show for [$type; N] {
+                fn kind() -> String {
+                    format!("{N} × i64")
+                }
+                fn show(&self) -> String {
+                    self.map(|number| number.to_string()).join(" ")
+                }
+            }
+        )+
+    };
+}
+
+show_list! { Amount Rate }
+
 impl Show for Place {
     fn kind() -> String {
         "place".to_string()
