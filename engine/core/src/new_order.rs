@@ -127,7 +127,7 @@ impl Engine {
         let closing = match known {
             // It must be listed for one of the two kinds; flags are looked at where the kind is known.
             None => !(closes && by_quantity && stop && market && request.side == Side::Buy),
-            Some(_) => closes == whole && !(closes && (reduces || !stop || !market)),
+            Some(_) => closes == whole && (!closes || !reduces && stop && market),
         };
         let listed = if market {
             // On spot a stop buy is for a budget: nobody knows what its lots will cost.

@@ -8,10 +8,10 @@ mod common;
 
 use common::Venue;
 use common::compare::{compare, compare_parts, number};
-use ringbook_core::{Engine, Fault, Pending};
+use ringbook_core::{Fault, Pending};
 use ringbook_event::{Event, Origin};
 use ringbook_oracle::generate::Generator;
-use ringbook_oracle::{Oracle, examples, scenario, text};
+use ringbook_oracle::{examples, scenario};
 use ringbook_wire::message::{Continue, Genesis, Message, MessageType, Quarantine};
 use ringbook_wire::{EndReason, Sequence, Side, SymbolId};
 use zerocopy::IntoBytes;

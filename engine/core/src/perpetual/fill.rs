@@ -234,11 +234,11 @@ impl Engine {
         }
         self.accounts.change_futures(account, asset, -lacks);
         self.touch_wallet(account, asset);
-        self.to_fund(account, symbol, FundReason::Deficit, i128::from(lacks), 0, out);
+        self.pay_fund(account, symbol, FundReason::Deficit, i128::from(lacks), 0, out);
     }
 
     /// Money into the fund (negative: out of it), and FUND.
-    pub(crate) fn to_fund(
+    pub(crate) fn pay_fund(
         &mut self,
         account: u32,
         symbol: SymbolId,

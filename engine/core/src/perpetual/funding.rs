@@ -154,7 +154,7 @@ impl Engine {
                 pnl: Amount(closed.pnl),
             });
             if closed.short < 0 {
-                self.to_fund(account, symbol, FundReason::Deficit, i128::from(closed.short), 0, out);
+                self.pay_fund(account, symbol, FundReason::Deficit, i128::from(closed.short), 0, out);
             }
             self.cover_deficit(account, symbol, out);
             next = self.next_holder(symbol, AccountId(owner.0 + 1));

@@ -211,7 +211,7 @@ impl Engine {
         let fee = share_ceil(value, rate).min(equity.max(0));
         if fee != 0 {
             self.take_from_bucket(account, bucket, fee);
-            self.to_fund(account, symbol, FundReason::Fee, fee, 0, out);
+            self.pay_fund(account, symbol, FundReason::Fee, fee, 0, out);
         }
         let position = self.accounts.position(account, symbol).expect("it was chosen");
         if let Bucket::Isolated(_) = bucket

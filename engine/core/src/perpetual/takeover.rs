@@ -42,7 +42,7 @@ impl Engine {
             fund: Qty(fund),
         });
         if residual != 0 {
-            self.to_fund(account, symbol, FundReason::Residual, residual, 0, out);
+            self.pay_fund(account, symbol, FundReason::Residual, residual, 0, out);
         }
         if fund > 0 {
             self.give_to_fund(symbol, side.opposite(), price, fund);
@@ -209,7 +209,7 @@ impl Engine {
             self.give_to_fund(symbol, side.opposite(), price, rest);
         }
         let account = self.liquidation.as_ref().expect("a takeover").account;
-        self.to_fund(account, symbol, FundReason::Uncovered, 0, rest, out);
+        self.pay_fund(account, symbol, FundReason::Uncovered, 0, rest, out);
         let contract = self.contract_mut(symbol);
         if !contract.reduce_only {
             contract.reduce_only = true;
