@@ -3,7 +3,7 @@
 use ringbook_core::Engine;
 use ringbook_core::image::{Image, SCHEMA};
 use ringbook_event::Origin;
-use ringbook_oracle::generate::Generator;
+use ringbook_oracle::generate::{Feature, Generator};
 use ringbook_snapshot::{Binding, Disk, HEADER_BYTES, Header, RealDisk, SnapshotError, Store, decode, encode};
 use ringbook_wire::message::{Continue, Message};
 use ringbook_wire::{Sequence, TimestampNs};
@@ -15,7 +15,7 @@ use zerocopy::IntoBytes;
 
 /// The state after some random commands.
 fn engine(commands: usize) -> Engine {
-    let mut generator = Generator::new(11);
+    let mut generator = Generator::new(11).with(Feature::Perpetual);
     let mut engine = Engine::new();
     let mut buffer = vec![0; 1 << 20];
     let mut apply = |engine: &mut Engine, clock: u64, origin: Origin, message: &[u8]| {

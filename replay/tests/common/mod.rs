@@ -7,7 +7,7 @@ use ringbook_event::{Event, Origin, events};
 use ringbook_journal::{
     Appender, Background, FrameKind, FrameMeta, Journal, NoStreams, Opened, Options, RealStorage, Watermarks,
 };
-use ringbook_oracle::generate::Generator;
+use ringbook_oracle::generate::{Feature, Generator};
 use ringbook_oracle::scenario;
 use ringbook_replay::{Folder, History};
 use ringbook_wire::message::{
@@ -81,11 +81,17 @@ pub struct Writer {
     pub wrong_from: u64,
 }
 
+/// Spot alone, and spot with perpetuals, by turns.
+pub fn mixed(seed: u64) -> Generator {
+    let generator = Generator::new(seed);
+    if seed.is_multiple_of(2) { generator.with(Feature::Perpetual) } else { generator }
+}
+
 impl Writer {
     pub fn new(world: &World, seed: u64, event_bytes: u32) -> Self {
         let opened = world.open();
         assert_eq!(opened.recovery.last_sequence.0, 0, "a new journal");
-        let generator = Generator::new(seed);
+        let generator = mixed(seed);
         let genesis = Genesis { max_event_bytes: event_bytes, ..generator.genesis() };
         Self::over(opened, Engine::new(), generator, Some(genesis))
     }
