@@ -14,19 +14,25 @@
 
 mod batch;
 mod config;
+mod fund;
+mod futures;
 mod history;
 
 pub use batch::RowSet;
 pub(crate) use config::keep_columns;
 
-use crate::command::Command;
+use crate::command::{Command, Money, Of, money_kind};
 use crate::frame::{Frame, Position};
 use crate::order_row::{Change, OrderRow};
+use crate::perpetual_row::PerpetualRow;
 use crate::rows::{FeeRow, Stamp, SymbolRow, exchange_row};
 use crate::schema::Table;
 use crate::value::Value;
 use batch::Batch;
+use fund::FundFrame;
+use futures::Place;
 use ringbook_event::{Event, events, split_command};
+use ringbook_wire::{AccountId, Wallet};
 use rustc_hash::FxHashMap;
 
 /// A frame that is not Ringbook's, or not the next one.
@@ -75,6 +81,12 @@ pub struct Projector {
     symbols: FxHashMap<u32, SymbolRow>,
     scales: FxHashMap<u32, u8>,
     fees: FxHashMap<(u32, u32), FeeRow>,
+    perpetuals: FxHashMap<u32, PerpetualRow>,
+    /// The last stage of a liquidation.
+    stage: Option<Vec<Value>>,
+    /// INSURANCE's futures wallets by asset.
+    fund: FxHashMap<u32, i64>,
+    fund_frame: FundFrame,
     order_cache: usize,
     batch: Batch,
     decoded: Vec<Event>,
@@ -90,13 +102,17 @@ impl Projector {
             symbols: FxHashMap::default(),
             scales: FxHashMap::default(),
             fees: FxHashMap::default(),
+            perpetuals: FxHashMap::default(),
+            stage: None,
+            fund: FxHashMap::default(),
+            fund_frame: FundFrame::default(),
             order_cache,
             batch: Batch::default(),
             decoded: Vec::new(),
         }
     }
 
-    /// Takes over rows of `assets`, `symbols`, `fee_schedules` or `orders` that the database holds.
+    /// Takes over rows that the database holds, of the tables that the fold looks back at; later ones of a key win.
     pub fn know(&mut self, table: &Table, row: &[Value]) {
         let id = row.first().and_then(Value::as_i64).and_then(|v| u32::try_from(v).ok());
         match (table.name, id) {
@@ -113,6 +129,23 @@ impl Projector {
             ("fee_schedules", _) => {
                 if let Some(fees) = FeeRow::read(row) {
                     self.fees.insert((fees.account, fees.group), fees);
+                }
+            }
+            ("perpetuals", Some(id)) => {
+                if let Some(perpetual) = PerpetualRow::read(row) {
+                    self.perpetuals.insert(id, perpetual);
+                }
+            }
+            ("margin_wallets", Some(account)) if AccountId(account) == AccountId::INSURANCE => {
+                let asset = row.get(1).and_then(Value::as_i64).and_then(|v| u32::try_from(v).ok());
+                if let Some((asset, balance)) = asset.zip(row.get(2).and_then(Value::as_i64)) {
+                    self.fund.insert(asset, balance);
+                }
+            }
+            ("liquidations", _) => {
+                // The newest stage, by sequence, day and item; then its newest state.
+                if self.stage.as_ref().is_none_or(|known| row[..table.key] >= known[..table.key]) {
+                    self.stage = Some(row.to_vec());
                 }
             }
             ("orders", _) => {
@@ -181,9 +214,12 @@ impl Projector {
         decoded.iter().try_for_each(|event| check(event, &command)).map_err(bytes)?;
 
         // Point of no return: everything below succeeds.
+        let mut place = Place { stamp, time_ns: frame.time_ns, item: 0 };
         for event in &decoded {
-            self.event(event, &command, stamp, frame.time_ns);
+            self.event(event, &command, place);
+            place.item += 1;
         }
+        self.fund_frame_ends(place);
         self.decoded = decoded;
         self.position.sequence = frame.sequence;
         self.position.term = frame.term;
@@ -192,7 +228,8 @@ impl Projector {
         Ok(())
     }
 
-    fn event(&mut self, event: &Event, command: &Command, stamp: Stamp, time_ns: u64) {
+    fn event(&mut self, event: &Event, command: &Command, place: Place) {
+        let Place { stamp, time_ns, .. } = place;
         match event {
             Event::Accepted(e) => {
                 if let Command::NewOrder(new) = command {
@@ -217,6 +254,7 @@ impl Projector {
                 };
                 self.change(e.taker_order.0, taker, stamp);
                 self.change(e.maker_order.0, maker, stamp);
+                self.fund_traded(e, place);
             }
             Event::Prevented(e) => {
                 let taker = Change::Prevented { remaining: e.taker_remaining.0, lost: e.taker_quantity.0 };
@@ -228,6 +266,7 @@ impl Projector {
             Event::Triggered(e) => self.change(e.order.0, Change::Triggered { price: e.price.0 }, stamp),
             Event::Expired(e) if e.code != 0 => self.change(e.order.0, Change::Failed { code: e.code }, stamp),
             Event::Done(e) => self.change(e.order.0, Change::Done(*e), stamp),
+            Event::Balance(e) if e.header.a == Wallet::Futures.code() => self.futures_balance(e, stamp),
             Event::Balance(e) => {
                 let row = (e.available.0, e.held.0, stamp);
                 self.batch.balances.insert((e.header.subject, e.asset.0), row);
@@ -239,23 +278,21 @@ impl Projector {
                     self.batch.symbols.insert(e.header.subject);
                 }
             }
+            Event::Config(e) if e.header.b != 0 => self.only_reduces(e.header.subject, stamp),
             Event::Config(_) => self.config(command, stamp),
             Event::Transfer(e) if e.header.b == 0 => {
-                let (kind, amount) =
-                    if e.header.a == 1 { ("DEPOSIT", e.amount.0) } else { ("WITHDRAW", e.amount.0.saturating_neg()) };
-                let row = [
-                    e.header.subject.into(),
-                    e.asset.0.into(),
-                    Value::name(kind),
-                    Value::name("APPLIED"),
-                    e.adjustment.into(),
-                    amount.into(),
-                    e.amount.0.into(),
-                    e.reference.into(),
-                    Value::Null,
-                    Value::Null,
-                ];
-                self.transfer(row, stamp, time_ns);
+                let (account, kind) = (e.header.subject, e.header.a);
+                // A withdrawal's event has it negative; the row has the amount as it was asked for.
+                let amount = if kind == 2 { e.amount.0.saturating_neg() } else { e.amount.0 };
+                let of = if kind > 4 { Of::Perpetual(e.asset.0) } else { Of::Asset(e.asset.0) };
+                let (kind_name, adjustment, reference) = (money_kind(kind), e.adjustment, e.reference);
+                let money = Money { kind: kind_name, of, adjustment, amount, reference };
+                self.transfer(account, &money, None, stamp, time_ns);
+                match kind {
+                    3 => self.fund_transferred(account, e.asset.0, amount, place),
+                    4 => self.fund_transferred(account, e.asset.0, amount.saturating_neg(), place),
+                    _ => {}
+                }
             }
             Event::Busted(e) => self.busted(e, stamp, time_ns),
             Event::Rejected(e) => self.rejected(e, command, stamp, time_ns),
@@ -267,7 +304,7 @@ impl Projector {
             | Event::Replayed(_)
             | Event::Handled(_)
             | Event::Refreshed(_) => {}
-            _ => {}
+            futures => self.futures_event(futures, command, place),
         }
     }
 
@@ -343,6 +380,8 @@ fn check(event: &Event, command: &Command) -> Result<(), String> {
         Event::Amended(e) => id("order", e.order.0),
         Event::Expired(e) => id("order", e.order.0),
         Event::Done(e) => id("order", e.order.0),
+        Event::Liquidation(e) => id("order", e.order.0),
+        Event::Realized(e) => id("trade", e.trade.0).and(id("order", e.order.0)),
         Event::Busted(e) => id("trade", e.trade.0).and(id("order", e.buy_order.0)).and(id("order", e.sell_order.0)),
         _ => Ok(()),
     }

@@ -23,6 +23,7 @@ mod fold;
 mod frame;
 mod mysql;
 mod order_row;
+mod perpetual_row;
 mod progress;
 mod rebuild;
 mod rows;
@@ -45,7 +46,9 @@ pub use run::{Options, RunError, open_fold, run, spawn};
 pub use sink::{SetupError, Sink, SinkError, check_owner, read_position, set_up};
 pub use sqlite::SqliteSink;
 pub use value::Value;
-pub use verify::{ControlSum, Difference, DifferenceKind, StateRows, Verified, VerifyError, verify};
+pub use verify::{
+    ControlSum, Difference, DifferenceKind, FuturesState, PerpetualTerms, StateRows, Verified, VerifyError, verify,
+};
 
 /// A sink for the operator's setting: a `mysql://…` URL, or `sqlite:PATH`, or the path of a SQLite file. Connects on
 /// first use; [`set_up`] or [`status`] tell at once whether it can.

@@ -242,21 +242,28 @@ pub fn check_owner(sink: &mut dyn Sink, owner: &Owner) -> Result<(), SetupError>
     }
 }
 
+/// A definition that does nothing if the table or index is there.
+fn once(sql: &str) -> String {
+    sql.replacen("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1).replacen(
+        "CREATE INDEX ",
+        "CREATE INDEX IF NOT EXISTS ",
+        1,
+    )
+}
+
+/// Makes the tables that are missing.
+fn create_tables(sink: &mut dyn Sink) -> Result<(), SinkError> {
+    let dialect = sink.dialect();
+    for table in SWAPPED_TABLES {
+        table.create(dialect, "", "").iter().try_for_each(|sql| sink.define(&once(sql)))?;
+    }
+    Ok(())
+}
+
 fn create_all(sink: &mut dyn Sink, owner: &Owner) -> Result<(), SinkError> {
     let dialect = sink.dialect();
-    let once = |sql: String| {
-        sql.replacen("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1).replacen(
-            "CREATE INDEX ",
-            "CREATE INDEX IF NOT EXISTS ",
-            1,
-        )
-    };
-    for table in SWAPPED_TABLES {
-        for sql in table.create(dialect, "", "") {
-            sink.define(&once(sql))?;
-        }
-    }
-    sink.define(&once(create_projection(dialect, "")))?;
+    create_tables(sink)?;
+    sink.define(&once(&create_projection(dialect, "")))?;
     make_views(sink)?;
     let fresh = Position { shard: owner.shard, generation: 1, ..Position::default() };
     insert_position(sink, "", &fresh, owner)?;
@@ -287,13 +294,35 @@ pub(crate) fn insert_position(sink: &mut dyn Sink, suffix: &str, p: &Position, o
 }
 
 fn migrate(sink: &mut dyn Sink, mut version: i64) -> Result<(), SinkError> {
+    let dialect = sink.dialect();
     for step in MIGRATIONS {
         if step.from == version {
-            let statements = if sink.dialect() == Dialect::Sqlite { step.sqlite } else { step.mysql };
+            for (table, name, value) in step.added {
+                if let Some(column) = table.columns.iter().find(|column| column.name == *name)
+                    && !has_column(sink, table.name, name)?
+                {
+                    let definition = column.definition(dialect);
+                    sink.define(&format!("ALTER TABLE {} ADD COLUMN {definition} DEFAULT {value}", table.name))?;
+                }
+            }
+            create_tables(sink)?;
+            let statements = if dialect == Dialect::Sqlite { step.sqlite } else { step.mysql };
             statements.iter().try_for_each(|sql| sink.define(sql))?;
+            make_views(sink)?;
             version += 1;
             sink.define(&format!("UPDATE schema_version SET version = {version}"))?;
         }
     }
     Ok(())
+}
+
+/// Whether a table has a column.
+fn has_column(sink: &mut dyn Sink, table: &'static str, column: &'static str) -> Result<bool, SinkError> {
+    let sql = match sink.dialect() {
+        Dialect::Sqlite => "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?",
+        Dialect::MySql => {
+            "SELECT count(*) FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ? AND column_name = ?"
+        }
+    };
+    Ok(select_number(sink, sql, &[Value::name(table), Value::name(column)])?.unwrap_or(0) > 0)
 }

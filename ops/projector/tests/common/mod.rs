@@ -64,6 +64,14 @@ impl Drop for Db {
     }
 }
 
+/// Another database of the same kind.
+pub fn fresh(db: &Db) -> Db {
+    match db {
+        Db::Sqlite(_) => Db::sqlite(),
+        Db::MySql { .. } => Db::mysql(),
+    }
+}
+
 /// Defines the same test for both kinds of database.
 #[macro_export]
 macro_rules! both {
