@@ -17,6 +17,7 @@ mod config;
 mod fund;
 mod futures;
 mod history;
+mod scope;
 
 pub use batch::RowSet;
 pub(crate) use config::keep_columns;
@@ -27,6 +28,7 @@ use crate::order_row::{Change, OrderRow};
 use crate::perpetual_row::PerpetualRow;
 use crate::rows::{FeeRow, Stamp, SymbolRow, exchange_row};
 use crate::schema::Table;
+use crate::scope::Scope;
 use crate::value::Value;
 use batch::Batch;
 use fund::FundFrame;
@@ -87,6 +89,7 @@ pub struct Projector {
     /// INSURANCE's futures wallets by asset.
     fund: FxHashMap<u32, i64>,
     fund_frame: FundFrame,
+    scope: Scope,
     order_cache: usize,
     batch: Batch,
     decoded: Vec<Event>,
@@ -106,6 +109,7 @@ impl Projector {
             stage: None,
             fund: FxHashMap::default(),
             fund_frame: FundFrame::default(),
+            scope: Scope::All,
             order_cache,
             batch: Batch::default(),
             decoded: Vec::new(),
@@ -216,7 +220,9 @@ impl Projector {
         // Point of no return: everything below succeeds.
         let mut place = Place { stamp, time_ns: frame.time_ns, item: 0 };
         for event in &decoded {
-            self.event(event, &command, place);
+            if self.in_scope(event, &command) {
+                self.event(event, &command, place);
+            }
             place.item += 1;
         }
         self.fund_frame_ends(place);

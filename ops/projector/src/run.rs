@@ -345,7 +345,8 @@ impl Runner<'_> {
 /// The database is away, or its tables are not for this build or shard.
 pub fn open_fold(sink: &mut dyn Sink, options: &Options) -> Result<Projector, SetupError> {
     let position: Position = set_up(sink, &options.owner)?;
-    let mut fold = Projector::new(position, options.order_cache);
+    let scope = sink.scope();
+    let mut fold = Projector::new(position, options.order_cache).of(scope);
     let looked_back_at = [
         (&ASSETS, ""),
         (&SYMBOLS, ""),
@@ -355,7 +356,7 @@ pub fn open_fold(sink: &mut dyn Sink, options: &Options) -> Result<Projector, Se
         (&MARGIN_WALLETS, " WHERE account = 2"),
         (&LIQUIDATIONS, " ORDER BY begun_sequence DESC, item DESC LIMIT 1"),
     ];
-    for (table, which) in looked_back_at {
+    for (table, which) in looked_back_at.into_iter().filter(|(table, _)| scope.has(table)) {
         let mut rows = Vec::new();
         let sql = format!("SELECT {} FROM {}{which}", table.column_list(), table.name);
         sink.select(&sql, &[], table.columns, &mut |row| rows.push(row.to_vec()))?;

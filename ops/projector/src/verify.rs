@@ -144,7 +144,7 @@ fn in_snapshot(
     state: impl FnOnce(u64) -> Option<StateRows>,
 ) -> Result<Verified, VerifyError> {
     let Some(position) = read_position(sink, "")? else { return Err(VerifyError::Empty(sink.label().into())) };
-    let mut expected = Expected::fold(source, sink.label(), seed, &position)?;
+    let mut expected = Expected::fold(source, sink, seed, &position)?;
     let mut out = Report { verified: Verified { position, ..Verified::default() }, counts: BTreeMap::new() };
     let mut dead = Vec::new();
     let letter = [crate::schema::DEAD_LETTERS.columns[0], crate::schema::DEAD_LETTERS.columns[1]];
@@ -155,7 +155,8 @@ fn in_snapshot(
 
     let mut found_sums = Sums::default();
     let mut state_view = StateView::default();
-    for table in DATA_TABLES {
+    let scope = sink.scope();
+    for table in DATA_TABLES.into_iter().filter(|table| scope.has(table)) {
         let rows = expected.rows.entry(table.name).or_default();
         let sql = format!("SELECT {} FROM {}", table.column_list(), table.name);
         let mut packed = Vec::new();
@@ -196,7 +197,7 @@ fn in_snapshot(
             out.add(table.name, kind, text, || why.into());
         }
     }
-    for sum in found_sums.against(&expected.sums) {
+    for sum in found_sums.against(&expected.sums, scope) {
         if sum.found != sum.expected {
             out.add("control sums", DifferenceKind::ControlSum, sum.name.clone(), || {
                 format!("expected {}, found {}", sum.expected, sum.found)
@@ -205,7 +206,7 @@ fn in_snapshot(
         out.verified.sums.push(sum);
     }
     if let Some(state) = state(position.sequence) {
-        state_view.compare(&state, &mut out);
+        state_view.compare(&state, scope, &mut out);
     }
     Ok(out.verified)
 }
@@ -245,14 +246,15 @@ struct Expected {
 impl Expected {
     fn fold(
         source: &mut dyn FrameSource,
-        label: &str,
+        sink: &dyn Sink,
         seed: Option<&Seed>,
         position: &Position,
     ) -> Result<Self, VerifyError> {
         let mut out = Self::default();
         let start = seed.map_or_else(Position::default, |s| s.position);
-        let mut fold = Projector::new(start, usize::MAX);
-        for (table, row) in seed.iter().flat_map(|s| &s.rows) {
+        let mut fold = Projector::new(start, usize::MAX).of(sink.scope());
+        let shown = |(table, _): &&(&'static Table, Vec<Value>)| sink.scope().has(table);
+        for (table, row) in seed.iter().flat_map(|s| &s.rows).filter(shown) {
             fold.know(table, row);
             out.put(table, row);
         }
@@ -262,7 +264,7 @@ impl Expected {
                 Some(frame) => fold.push(&frame)?,
                 None => {
                     let (database, journal) = (position.sequence, fold.position().sequence);
-                    return Err(VerifyError::Ahead { label: label.into(), database, journal });
+                    return Err(VerifyError::Ahead { label: sink.label().into(), database, journal });
                 }
             }
             if fold.rows() >= 10_000 || fold.position().sequence == position.sequence {

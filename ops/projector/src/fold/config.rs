@@ -20,7 +20,9 @@ impl Projector {
             Command::SetSymbol(c) => self.set_symbol(c, stamp),
             Command::SetPerpetual(c) => {
                 self.set_symbol(&c.common(), stamp);
-                self.set_perpetual(c, stamp);
+                if self.scope.futures() {
+                    self.set_perpetual(c, stamp);
+                }
             }
             Command::SetPositionLimit(c) => self.set_position_limit(c, stamp),
             Command::SetAccount(c) => {

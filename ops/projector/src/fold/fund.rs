@@ -64,7 +64,7 @@ impl Projector {
 
     /// The operator moved money into the fund, or out of it.
     pub(super) fn fund_transferred(&mut self, account: u32, asset: u32, amount: i64, at: Place) {
-        if AccountId(account) == AccountId::INSURANCE {
+        if self.scope.futures() && AccountId(account) == AccountId::INSURANCE {
             self.fund_row(asset, "TRANSFER", None, None, amount, 0, at);
         }
     }

@@ -6,6 +6,7 @@
 
 use super::ControlSum;
 use crate::schema::Table;
+use crate::scope::Scope;
 use crate::value::Value;
 use ringbook_wire::AccountId;
 use rustc_hash::FxHashMap;
@@ -87,7 +88,7 @@ impl Sums {
     }
 
     /// These sums, found in a database, against those of the journal; then what must hold among the found ones.
-    pub(super) fn against(&self, journal: &Self) -> Vec<ControlSum> {
+    pub(super) fn against(&self, journal: &Self, scope: Scope) -> Vec<ControlSum> {
         let names: BTreeSet<&String> = self.sums.keys().chain(journal.sums.keys()).collect();
         let compare =
             |name: &String| ControlSum { name: name.clone(), expected: journal.get(name), found: self.get(name) };
@@ -95,11 +96,17 @@ impl Sums {
         let mut must = |name: String, expected: i128, found: i128| out.push(ControlSum { name, expected, found });
         for asset in &self.assets {
             let (spot, futures) = (format!("balances asset {asset}"), format!("futures asset {asset}"));
-            must(format!("all money of asset {asset}"), 0, self.get(&spot) + self.get(&futures));
             let moved = self.get(&format!("transfers asset {asset} to futures"));
-            must(format!("futures money of asset {asset}"), moved, self.get(&futures));
-            let (rows, wallet) = (format!("insurance_fund asset {asset}"), format!("fund asset {asset}"));
-            must(format!("insurance fund of asset {asset}"), self.get(&wallet), self.get(&rows));
+            match scope {
+                Scope::All => must(format!("all money of asset {asset}"), 0, self.get(&spot) + self.get(&futures)),
+                Scope::Spot => must(format!("spot money of asset {asset}"), -moved, self.get(&spot)),
+                Scope::Futures => {}
+            }
+            if scope.futures() {
+                must(format!("futures money of asset {asset}"), moved, self.get(&futures));
+                let (rows, wallet) = (format!("insurance_fund asset {asset}"), format!("fund asset {asset}"));
+                must(format!("insurance fund of asset {asset}"), self.get(&wallet), self.get(&rows));
+            }
         }
         for symbol in &self.perpetuals {
             must(format!("lots of perpetual {symbol}"), 0, self.get(&format!("positions symbol {symbol} quantity")));

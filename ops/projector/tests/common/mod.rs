@@ -5,7 +5,7 @@ pub mod naive;
 pub mod world;
 
 use ringbook_projector::schema::{Column, DATA_TABLES, DEAD_LETTERS, Dialect};
-use ringbook_projector::{Options, Position, Projector, Sink, SinkError, Value, Writer, open, open_fold};
+use ringbook_projector::{Options, Position, Projector, Scope, Sink, SinkError, Value, Writer, open, open_fold};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -95,7 +95,8 @@ pub type Dump = BTreeMap<&'static str, Vec<Vec<Value>>>;
 
 pub fn dump(sink: &mut dyn Sink) -> Dump {
     let mut out = Dump::new();
-    for table in DATA_TABLES.into_iter().chain([&DEAD_LETTERS]) {
+    let scope = sink.scope();
+    for table in DATA_TABLES.into_iter().chain([&DEAD_LETTERS]).filter(|table| scope.has(table)) {
         out.insert(table.name, rows(sink, table.name, table.columns));
     }
     out
@@ -201,6 +202,9 @@ impl Faulty {
 impl Sink for Faulty {
     fn label(&self) -> &str {
         self.inner.label()
+    }
+    fn scope(&self) -> Scope {
+        self.inner.scope()
     }
     fn dialect(&self) -> Dialect {
         self.inner.dialect()
