@@ -1,6 +1,8 @@
 //! What the tests share: databases to write to, dumps to compare, and a wrapper that breaks connections on purpose.
 #![allow(dead_code, missing_docs)]
 
+pub mod futures;
+pub mod journal;
 pub mod naive;
 pub mod world;
 
