@@ -17,6 +17,7 @@ mod config;
 mod fund;
 mod futures;
 mod history;
+mod known;
 mod scope;
 
 pub use batch::RowSet;
@@ -27,14 +28,13 @@ use crate::frame::{Frame, Position};
 use crate::order_row::{Change, OrderRow};
 use crate::perpetual_row::PerpetualRow;
 use crate::rows::{FeeRow, Stamp, SymbolRow, exchange_row};
-use crate::schema::Table;
 use crate::scope::Scope;
 use crate::value::Value;
 use batch::Batch;
 use fund::FundFrame;
 use futures::Place;
 use ringbook_event::{Event, events, split_command};
-use ringbook_wire::{AccountId, Wallet};
+use ringbook_wire::Wallet;
 use rustc_hash::FxHashMap;
 
 /// A frame that is not Ringbook's, or not the next one.
@@ -113,51 +113,6 @@ impl Projector {
             order_cache,
             batch: Batch::default(),
             decoded: Vec::new(),
-        }
-    }
-
-    /// Takes over rows that the database holds, of the tables that the fold looks back at; later ones of a key win.
-    pub fn know(&mut self, table: &Table, row: &[Value]) {
-        let id = row.first().and_then(Value::as_i64).and_then(|v| u32::try_from(v).ok());
-        match (table.name, id) {
-            ("assets", Some(id)) => {
-                if let Some(scale) = row.get(2).and_then(Value::as_i64).and_then(|v| u8::try_from(v).ok()) {
-                    self.scales.insert(id, scale);
-                }
-            }
-            ("symbols", Some(id)) => {
-                if let Some(symbol) = SymbolRow::read(row) {
-                    self.symbols.insert(id, symbol);
-                }
-            }
-            ("fee_schedules", _) => {
-                if let Some(fees) = FeeRow::read(row) {
-                    self.fees.insert((fees.account, fees.group), fees);
-                }
-            }
-            ("perpetuals", Some(id)) => {
-                if let Some(perpetual) = PerpetualRow::read(row) {
-                    self.perpetuals.insert(id, perpetual);
-                }
-            }
-            ("margin_wallets", Some(account)) if AccountId(account) == AccountId::INSURANCE => {
-                let asset = row.get(1).and_then(Value::as_i64).and_then(|v| u32::try_from(v).ok());
-                if let Some((asset, balance)) = asset.zip(row.get(2).and_then(Value::as_i64)) {
-                    self.fund.insert(asset, balance);
-                }
-            }
-            ("liquidations", _) => {
-                // The newest stage, by sequence, day and item; then its newest state.
-                if self.stage.as_ref().is_none_or(|known| row[..table.key] >= known[..table.key]) {
-                    self.stage = Some(row.to_vec());
-                }
-            }
-            ("orders", _) => {
-                if let Some(order) = OrderRow::read(row) {
-                    self.found_order(order);
-                }
-            }
-            _ => {}
         }
     }
 
