@@ -354,7 +354,7 @@ pub fn open_fold(sink: &mut dyn Sink, options: &Options) -> Result<Projector, Se
         (&PERPETUALS, ""),
         // INSURANCE's, for the running totals of its account.
         (&MARGIN_WALLETS, " WHERE account = 2"),
-        (&LIQUIDATIONS, " ORDER BY begun_sequence DESC, item DESC LIMIT 1"),
+        (&LIQUIDATIONS, " ORDER BY begun_sequence DESC, day DESC, item DESC LIMIT 1"),
     ];
     for (table, which) in looked_back_at.into_iter().filter(|(table, _)| scope.has(table)) {
         let mut rows = Vec::new();
