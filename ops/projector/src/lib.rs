@@ -59,6 +59,10 @@ pub use verify::{
 /// # Errors
 /// The URL is not one.
 pub fn open(url: &str) -> Result<Box<dyn Sink>, SinkError> {
+    if parts(url)?.len() > 1 {
+        let text = "this setting names two databases, and each has a projector of its own".into();
+        return Err(SinkError::Away(text));
+    }
     let (scope, url) = Scope::of(url);
     if scope != Scope::All {
         return Ok(Box::new(scope::ScopedSink::new(open(url)?, scope)));

@@ -269,6 +269,9 @@ fn urls_that_cannot_work_say_why() {
         ("mysql://host:x/db", "not a MySQL URL"),
         ("postgres://host/db", "no such database kind"),
         ("sqlite:", "names no file"),
+        ("futures=sqlite:", "names no file"),
+        ("spot=a.db,futures=b.db", "two databases"),
+        ("spot=a.db,spot=b.db", "each part once"),
     ] {
         let error = open(url).err().map(|e| e.to_string()).unwrap_or_default();
         assert!(error.contains(wanted), "{url}: {error}");

@@ -4,11 +4,15 @@ mod common;
 use common::{
     Db, Dump, Faulty, assert_same, dump, expected, fresh, futures, journal::Journal, number, options, project,
 };
+use ringbook_event::{Event, Origin, events};
 use ringbook_oracle::generate::{Feature, Generator};
 use ringbook_projector::{
     DifferenceKind, FrameList, OwnedFrame, Progress, SetupError, Sink, Writer, open, open_fold, parts, rebuild, set_up,
     verify,
 };
+use ringbook_wire::FundReason;
+use ringbook_wire::message::{Continue, Message};
+use zerocopy::IntoBytes;
 
 fn journal(seed: u64, commands: usize) -> Journal {
     Journal::random(Generator::new(seed).with(Feature::Perpetual), commands)
@@ -164,11 +168,42 @@ fn tampering_is_found(db: &Db) {
 }
 both!(tampering_is_found);
 
+/// Long work runs in parts: a stage's fee may come in a later frame, and the projector may have started anew between them.
+fn a_fee_in_a_later_frame_finds_its_stage(db: &Db) {
+    let mut frames = journal(2, 2_500).frames;
+    let is_fee = |e: &Event| matches!(e, Event::Fund(fund) if fund.header.a == FundReason::Fee.code());
+    // The last frame that has a fee, cut before it.
+    let (at, length) = (0..frames.len())
+        .rev()
+        .find_map(|at| {
+            let all: Vec<Event> = events(&frames[at].events).map(|event| event.unwrap()).collect();
+            let place = all.iter().rposition(is_fee)?;
+            Some((at, all[..place].iter().map(|event| event.as_bytes().len()).sum::<usize>()))
+        })
+        .expect("a fee");
+    frames.truncate(at + 1);
+    let rest = frames[at].events.split_off(length);
+    let command = [Origin::INTERNAL.as_bytes(), Continue::new(0).as_bytes()].concat();
+    let (sequence, time_ns) = (at as u64 + 2, frames[at].time_ns + 1);
+    frames.push(OwnedFrame { sequence, time_ns, term: 1, command, events: rest });
+    let mut sink = db.sink();
+    for end in [at + 1, at + 2] {
+        project(sink.as_mut(), &frames[..end], 100, &options()).unwrap();
+    }
+    let sql = format!(
+        "SELECT count(*) FROM liquidations WHERE begun_sequence = {} AND sequence = {sequence} AND fee > 0",
+        at + 1
+    );
+    assert_eq!(number(sink.as_mut(), &sql), 1);
+    assert_same(&dump(sink.as_mut()), &futures::dump(&frames), "in two frames");
+}
+both!(a_fee_in_a_later_frame_finds_its_stage);
+
 /// Connections that break at any exchange with the database, with the same fold or a new process after it.
 fn breaks_lose_and_double_nothing(db: &Db) {
     let frames = journal(5, 1_500).frames;
     let wanted = expected(&frames);
-    let step = if matches!(db, Db::Sqlite(_)) { 3 } else { 101 };
+    let step = if matches!(db, Db::Sqlite(_)) { 7 } else { 101 };
     for (after, kill) in [(false, true), (true, false), (true, true)] {
         let mut break_at = 1;
         loop {
