@@ -30,13 +30,17 @@ pub fn status(sink: &mut dyn Sink) -> Result<Status, SinkError> {
         return Ok(Status { label, position: None, dead_letters: 0, rows: Vec::new() });
     }
     let position = read_position(sink, "")?;
+    let scope = sink.scope();
     let mut count = |name: &str| -> Result<u64, SinkError> {
         let found = select_number(sink, &format!("SELECT count(*) FROM {name}"), &[])?;
         Ok(found.unwrap_or(0).max(0).unsigned_abs())
     };
     let dead_letters = count("dead_letters")?;
-    let rows =
-        crate::schema::DATA_TABLES.iter().map(|t| Ok((t.name, count(t.name)?))).collect::<Result<_, SinkError>>()?;
+    let rows = crate::schema::DATA_TABLES
+        .iter()
+        .filter(|t| scope.has(t))
+        .map(|t| Ok((t.name, count(t.name)?)))
+        .collect::<Result<_, SinkError>>()?;
     Ok(Status { label, position, dead_letters, rows })
 }
 

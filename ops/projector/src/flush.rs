@@ -304,10 +304,16 @@ pub(crate) fn row_to_json(table: &Table, row: &[Value]) -> serde_json::Value {
     table.columns.iter().zip(row).map(|(c, v)| (c.name.to_owned(), v.json())).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// The reverse; `None` if a column is missing or odd.
+/// The reverse; `None` if a column is missing or odd. A letter of an older version lacks columns that came later: they are
+/// as its rows had them.
 pub(crate) fn row_from_json(table: &Table, json: &str) -> Option<Vec<Value>> {
     let json: serde_json::Value = serde_json::from_str(json).ok()?;
-    table.columns.iter().map(|c| Value::from_json(json.get(c.name)?)).collect()
+    let later = |c: &Column| match c.kind {
+        _ if c.null => Some(Value::Null),
+        Kind::Flag => Some(Value::Int(0)),
+        _ => None,
+    };
+    table.columns.iter().map(|c| json.get(c.name).map_or_else(|| later(c), Value::from_json)).collect()
 }
 
 /// `INSERT` of `rows` rows; for tables that are not append-only the newest values win, but for columns that stay.

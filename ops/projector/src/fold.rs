@@ -2,31 +2,39 @@
 //!
 //! ```text
 //! frame ──► decode all of it (or refuse it) ──► orders, balances, …: the newest row of each key
-//!                                          └──► trades, busts, transfers, rejections: one row each, appended
+//!                                          └──► trades, transfers, fundings, …: one row each, appended
 //! ```
 //!
 //! Invariants:
 //! 1. A frame is folded whole or not at all.
 //! 2. Frames come without a gap; the batch covers exactly `(base, position]`.
 //! 3. What the fold keeps between batches is a cache of what the database holds at `base`: open orders, symbols,
-//!    scales of assets, own fee rates. Orders that it does not know (after a start) wait with their changes until the flush has read
+//!    scales of assets, own fee rates, perpetuals, the last stage of a liquidation, INSURANCE's futures wallets. Orders that it does not know (after a start) wait with their changes until the flush has read
 //!    their rows; the same code then applies the changes.
 
 mod batch;
 mod config;
+mod fund;
+mod futures;
 mod history;
+mod known;
+mod scope;
 
 pub use batch::RowSet;
 pub(crate) use config::keep_columns;
 
-use crate::command::Command;
+use crate::command::{Command, Money, Of, money_kind};
 use crate::frame::{Frame, Position};
 use crate::order_row::{Change, OrderRow};
+use crate::perpetual_row::PerpetualRow;
 use crate::rows::{FeeRow, Stamp, SymbolRow, exchange_row};
-use crate::schema::Table;
+use crate::scope::Scope;
 use crate::value::Value;
 use batch::Batch;
+use fund::FundFrame;
+use futures::Place;
 use ringbook_event::{Event, events, split_command};
+use ringbook_wire::Wallet;
 use rustc_hash::FxHashMap;
 
 /// A frame that is not Ringbook's, or not the next one.
@@ -75,6 +83,13 @@ pub struct Projector {
     symbols: FxHashMap<u32, SymbolRow>,
     scales: FxHashMap<u32, u8>,
     fees: FxHashMap<(u32, u32), FeeRow>,
+    perpetuals: FxHashMap<u32, PerpetualRow>,
+    /// The last stage of a liquidation.
+    stage: Option<Vec<Value>>,
+    /// INSURANCE's futures wallets by asset.
+    fund: FxHashMap<u32, i64>,
+    fund_frame: FundFrame,
+    scope: Scope,
     order_cache: usize,
     batch: Batch,
     decoded: Vec<Event>,
@@ -90,37 +105,14 @@ impl Projector {
             symbols: FxHashMap::default(),
             scales: FxHashMap::default(),
             fees: FxHashMap::default(),
+            perpetuals: FxHashMap::default(),
+            stage: None,
+            fund: FxHashMap::default(),
+            fund_frame: FundFrame::default(),
+            scope: Scope::All,
             order_cache,
             batch: Batch::default(),
             decoded: Vec::new(),
-        }
-    }
-
-    /// Takes over rows of `assets`, `symbols`, `fee_schedules` or `orders` that the database holds.
-    pub fn know(&mut self, table: &Table, row: &[Value]) {
-        let id = row.first().and_then(Value::as_i64).and_then(|v| u32::try_from(v).ok());
-        match (table.name, id) {
-            ("assets", Some(id)) => {
-                if let Some(scale) = row.get(2).and_then(Value::as_i64).and_then(|v| u8::try_from(v).ok()) {
-                    self.scales.insert(id, scale);
-                }
-            }
-            ("symbols", Some(id)) => {
-                if let Some(symbol) = SymbolRow::read(row) {
-                    self.symbols.insert(id, symbol);
-                }
-            }
-            ("fee_schedules", _) => {
-                if let Some(fees) = FeeRow::read(row) {
-                    self.fees.insert((fees.account, fees.group), fees);
-                }
-            }
-            ("orders", _) => {
-                if let Some(order) = OrderRow::read(row) {
-                    self.found_order(order);
-                }
-            }
-            _ => {}
         }
     }
 
@@ -181,9 +173,14 @@ impl Projector {
         decoded.iter().try_for_each(|event| check(event, &command)).map_err(bytes)?;
 
         // Point of no return: everything below succeeds.
+        let mut place = Place { stamp, time_ns: frame.time_ns, item: 0 };
         for event in &decoded {
-            self.event(event, &command, stamp, frame.time_ns);
+            if self.in_scope(event, &command) {
+                self.event(event, &command, place);
+            }
+            place.item += 1;
         }
+        self.fund_frame_ends(place);
         self.decoded = decoded;
         self.position.sequence = frame.sequence;
         self.position.term = frame.term;
@@ -192,7 +189,8 @@ impl Projector {
         Ok(())
     }
 
-    fn event(&mut self, event: &Event, command: &Command, stamp: Stamp, time_ns: u64) {
+    fn event(&mut self, event: &Event, command: &Command, place: Place) {
+        let Place { stamp, time_ns, .. } = place;
         match event {
             Event::Accepted(e) => {
                 if let Command::NewOrder(new) = command {
@@ -217,6 +215,7 @@ impl Projector {
                 };
                 self.change(e.taker_order.0, taker, stamp);
                 self.change(e.maker_order.0, maker, stamp);
+                self.fund_traded(e, place);
             }
             Event::Prevented(e) => {
                 let taker = Change::Prevented { remaining: e.taker_remaining.0, lost: e.taker_quantity.0 };
@@ -228,6 +227,7 @@ impl Projector {
             Event::Triggered(e) => self.change(e.order.0, Change::Triggered { price: e.price.0 }, stamp),
             Event::Expired(e) if e.code != 0 => self.change(e.order.0, Change::Failed { code: e.code }, stamp),
             Event::Done(e) => self.change(e.order.0, Change::Done(*e), stamp),
+            Event::Balance(e) if e.header.a == Wallet::Futures.code() => self.futures_balance(e, stamp),
             Event::Balance(e) => {
                 let row = (e.available.0, e.held.0, stamp);
                 self.batch.balances.insert((e.header.subject, e.asset.0), row);
@@ -239,23 +239,21 @@ impl Projector {
                     self.batch.symbols.insert(e.header.subject);
                 }
             }
+            Event::Config(e) if e.header.b != 0 => self.only_reduces(e.header.subject, stamp),
             Event::Config(_) => self.config(command, stamp),
             Event::Transfer(e) if e.header.b == 0 => {
-                let (kind, amount) =
-                    if e.header.a == 1 { ("DEPOSIT", e.amount.0) } else { ("WITHDRAW", e.amount.0.saturating_neg()) };
-                let row = [
-                    e.header.subject.into(),
-                    e.asset.0.into(),
-                    Value::name(kind),
-                    Value::name("APPLIED"),
-                    e.adjustment.into(),
-                    amount.into(),
-                    e.amount.0.into(),
-                    e.reference.into(),
-                    Value::Null,
-                    Value::Null,
-                ];
-                self.transfer(row, stamp, time_ns);
+                let (account, kind) = (e.header.subject, e.header.a);
+                // A withdrawal's event has it negative; the row has the amount as it was asked for.
+                let amount = if kind == 2 { e.amount.0.saturating_neg() } else { e.amount.0 };
+                let of = if kind > 4 { Of::Perpetual(e.asset.0) } else { Of::Asset(e.asset.0) };
+                let (kind_name, adjustment, reference) = (money_kind(kind), e.adjustment, e.reference);
+                let money = Money { kind: kind_name, of, adjustment, amount, reference };
+                self.transfer(account, &money, None, stamp, time_ns);
+                match kind {
+                    3 => self.fund_transferred(account, e.asset.0, amount, place),
+                    4 => self.fund_transferred(account, e.asset.0, amount.saturating_neg(), place),
+                    _ => {}
+                }
             }
             Event::Busted(e) => self.busted(e, stamp, time_ns),
             Event::Rejected(e) => self.rejected(e, command, stamp, time_ns),
@@ -267,7 +265,7 @@ impl Projector {
             | Event::Replayed(_)
             | Event::Handled(_)
             | Event::Refreshed(_) => {}
-            _ => {}
+            futures => self.futures_event(futures, command, place),
         }
     }
 
@@ -343,6 +341,8 @@ fn check(event: &Event, command: &Command) -> Result<(), String> {
         Event::Amended(e) => id("order", e.order.0),
         Event::Expired(e) => id("order", e.order.0),
         Event::Done(e) => id("order", e.order.0),
+        Event::Liquidation(e) => id("order", e.order.0),
+        Event::Realized(e) => id("trade", e.trade.0).and(id("order", e.order.0)),
         Event::Busted(e) => id("trade", e.trade.0).and(id("order", e.buy_order.0)).and(id("order", e.sell_order.0)),
         _ => Ok(()),
     }

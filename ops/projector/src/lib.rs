@@ -23,11 +23,13 @@ mod fold;
 mod frame;
 mod mysql;
 mod order_row;
+mod perpetual_row;
 mod progress;
 mod rebuild;
 mod rows;
 mod run;
 pub mod schema;
+mod scope;
 mod sink;
 mod sqlite;
 mod value;
@@ -42,17 +44,29 @@ pub use mysql::MySqlSink;
 pub use progress::{Progress, ProgressReport};
 pub use rebuild::{RebuildError, Rebuilt, Seed, rebuild};
 pub use run::{Options, RunError, open_fold, run, spawn};
+pub use scope::{Scope, parts};
 pub use sink::{SetupError, Sink, SinkError, check_owner, read_position, set_up};
 pub use sqlite::SqliteSink;
 pub use value::Value;
-pub use verify::{ControlSum, Difference, DifferenceKind, StateRows, Verified, VerifyError, verify};
+pub use verify::{
+    ControlSum, Difference, DifferenceKind, FuturesState, PerpetualTerms, StateRows, Verified, VerifyError, verify,
+};
 
-/// A sink for the operator's setting: a `mysql://…` URL, or `sqlite:PATH`, or the path of a SQLite file. Connects on
-/// first use; [`set_up`] or [`status`] tell at once whether it can.
+/// A sink for the operator's setting, or for one of its [`parts`]: a `mysql://…` URL, or `sqlite:PATH`, or the path of a
+/// SQLite file; with `spot=` or `futures=` before it, it shows that part alone. Connects on first use; [`set_up`] or
+/// [`status`] tell at once whether it can.
 ///
 /// # Errors
 /// The URL is not one.
 pub fn open(url: &str) -> Result<Box<dyn Sink>, SinkError> {
+    if parts(url)?.len() > 1 {
+        let text = "this setting names two databases, and each has a projector of its own".into();
+        return Err(SinkError::Away(text));
+    }
+    let (scope, url) = Scope::of(url);
+    if scope != Scope::All {
+        return Ok(Box::new(scope::ScopedSink::new(open(url)?, scope)));
+    }
     if url.starts_with("mysql://") {
         return Ok(Box::new(MySqlSink::new(url)?));
     }

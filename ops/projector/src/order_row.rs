@@ -1,4 +1,4 @@
-//! A row of `orders`: made by ACCEPTED, changed by what happens to the order.
+//! A row of `orders`: made by ACCEPTED, or by LIQUIDATION for the engine's own, changed by what happens to the order.
 //!
 //! Invariants:
 //! 1. An order's row is always whole: every write carries all of its columns, so writing the newest row is enough.
@@ -7,10 +7,11 @@
 
 use crate::rows::{Stamp, code};
 use crate::value::{Value, name_or_null};
-use ringbook_event::{Accepted, Amended, Done};
+use ringbook_event::{Accepted, Amended, Done, Liquidation};
 use ringbook_wire::message::NewOrder;
 use ringbook_wire::{
-    EndReason, OrderState, OrderType, RejectCode, Side, StpMode, TimeInForce, TriggerDirection, order_flags,
+    EndReason, OrderState, OrderType, RejectCode, Side, StpMode, TimeInForce, TriggerDirection, TriggerSource,
+    order_flags,
 };
 
 /// A row of `orders`.
@@ -25,11 +26,14 @@ pub struct OrderRow {
     time_in_force: Option<TimeInForce>,
     stp: Option<StpMode>,
     flags: u16,
+    /// The engine's own order of a liquidation.
+    liquidation: bool,
     price: i64,
     protection: i64,
     budget: i64,
     trigger: i64,
     direction: Option<TriggerDirection>,
+    source: Option<TriggerSource>,
     display: i64,
     expire_ns: i64,
     quantity: i64,
@@ -102,11 +106,13 @@ impl OrderRow {
             time_in_force: TimeInForce::from_code(command.time_in_force),
             stp: StpMode::from_code(event.stp),
             flags: command.flags,
+            liquidation: false,
             price: if market { 0 } else { event.price.0 },
             protection: if market { event.price.0 } else { 0 },
             budget: command.budget.0,
             trigger: command.trigger.0,
             direction,
+            source: TriggerSource::from_code(command.trigger_source),
             display: command.display.0,
             expire_ns: i64::try_from(command.expire_at.0).unwrap_or(i64::MAX),
             quantity: event.quantity.0,
@@ -121,6 +127,44 @@ impl OrderRow {
             reason: None,
             code: 0,
             sent_ns: i64::try_from(command.send_time.0).unwrap_or(i64::MAX),
+            created: stamp,
+            updated: stamp,
+        }
+    }
+
+    /// The row of the order of a liquidation's stage: nobody sent it, so it has no client id and no send time.
+    pub fn of_liquidation(order: i64, event: &Liquidation, stamp: Stamp) -> Self {
+        Self {
+            order,
+            account: event.header.subject,
+            symbol: event.symbol.0,
+            client_id: 0,
+            side: Some(if event.position.0 > 0 { Side::Sell } else { Side::Buy }),
+            order_type: Some(OrderType::Limit),
+            time_in_force: Some(TimeInForce::Ioc),
+            stp: Some(StpMode::None),
+            flags: 0,
+            liquidation: true,
+            price: event.price.0,
+            protection: 0,
+            budget: 0,
+            trigger: 0,
+            direction: None,
+            source: None,
+            display: 0,
+            expire_ns: 0,
+            quantity: event.quantity.0,
+            executed: 0,
+            remaining: event.quantity.0,
+            prevented: 0,
+            cut: 0,
+            unfilled: 0,
+            cost: 0,
+            fee: 0,
+            status: Some(OrderState::New),
+            reason: None,
+            code: 0,
+            sent_ns: 0,
             created: stamp,
             updated: stamp,
         }
@@ -153,7 +197,8 @@ impl OrderRow {
             }
             Change::Failed { code } => self.code = *code,
             Change::Amended(event) => {
-                self.price = event.price.0;
+                // The trim of a market order tells its protection price.
+                *(if is_market(self.order_type) { &mut self.protection } else { &mut self.price }) = event.price.0;
                 if event.trigger.0 != 0 {
                     self.trigger = event.trigger.0;
                 }
@@ -194,11 +239,15 @@ impl OrderRow {
             code(self.stp.map(StpMode::name)),
             (self.flags & order_flags::POST_ONLY != 0).into(),
             (self.flags & order_flags::CANCEL_ON_DISCONNECT != 0).into(),
+            (self.flags & order_flags::REDUCE_ONLY != 0).into(),
+            (self.flags & order_flags::CLOSE_POSITION != 0).into(),
+            self.liquidation.into(),
             (self.price != 0).then_some(self.price).into(),
             (self.protection != 0).then_some(self.protection).into(),
             (self.budget != 0).then_some(self.budget).into(),
             (self.trigger != 0).then_some(self.trigger).into(),
             name_or_null(self.direction.map(TriggerDirection::name)),
+            name_or_null(self.source.map(TriggerSource::name)),
             (self.display != 0).then_some(self.display).into(),
             (self.expire_ns != 0).then_some(self.expire_ns).into(),
             self.quantity.into(),
@@ -235,11 +284,15 @@ impl OrderRow {
         let stp = find(StpMode::ALL, StpMode::name, next()?);
         let post_only = next()?.as_i64()? != 0;
         let on_disconnect = next()?.as_i64()? != 0;
+        let reduce_only = next()?.as_i64()? != 0;
+        let close_position = next()?.as_i64()? != 0;
+        let liquidation = next()?.as_i64()? != 0;
         let price = next()?.as_i64().unwrap_or(0);
         let protection = next()?.as_i64().unwrap_or(0);
         let budget = next()?.as_i64().unwrap_or(0);
         let trigger = next()?.as_i64().unwrap_or(0);
         let direction = find(TriggerDirection::ALL, TriggerDirection::name, next()?);
+        let source = find(TriggerSource::ALL, TriggerSource::name, next()?);
         let display = next()?.as_i64().unwrap_or(0);
         let expire_ns = next()?.as_i64().unwrap_or(0);
         let mut number = || next()?.as_i64();
@@ -255,7 +308,9 @@ impl OrderRow {
         let created = Stamp { sequence: number()?, time_ns: number()? };
         let updated = Stamp { sequence: number()?, time_ns: number()? };
         let flags = u16::from(post_only) * order_flags::POST_ONLY
-            + u16::from(on_disconnect) * order_flags::CANCEL_ON_DISCONNECT;
+            + u16::from(on_disconnect) * order_flags::CANCEL_ON_DISCONNECT
+            + u16::from(reduce_only) * order_flags::REDUCE_ONLY
+            + u16::from(close_position) * order_flags::CLOSE_POSITION;
         Some(Self {
             order,
             account,
@@ -266,11 +321,13 @@ impl OrderRow {
             time_in_force,
             stp,
             flags,
+            liquidation,
             price,
             protection,
             budget,
             trigger,
             direction,
+            source,
             display,
             expire_ns,
             quantity,

@@ -79,16 +79,17 @@ pub fn rebuild(
     let start = Position { shard: options.owner.shard, generation: live.generation + 1, ..start };
     let dialect = sink.dialect();
     let tag = format!("_g{}", start.generation);
-    for table in SWAPPED_TABLES {
+    let scope = sink.scope();
+    for table in SWAPPED_TABLES.into_iter().filter(|table| scope.has(table)) {
         table.create(dialect, NEW, &tag).iter().try_for_each(|sql| sink.define(sql))?;
     }
     sink.define(&create_projection(dialect, NEW))?;
     insert_position(sink, NEW, &start, &options.owner)?;
 
-    let mut fold = Projector::new(start, options.order_cache);
+    let mut fold = Projector::new(start, options.order_cache).of(scope);
     if let Some(seed) = seed {
         sink.begin(false)?;
-        for (table, row) in &seed.rows {
+        for (table, row) in seed.rows.iter().filter(|(table, _)| scope.has(table)) {
             sink.execute(&crate::flush::upsert(dialect, table, NEW, 1), row)?;
             if table.name != "orders" {
                 fold.know(table, row);
@@ -146,18 +147,19 @@ fn flush_patiently(
     }
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
-    SWAPPED_TABLES.iter().map(|t| t.name).chain(["projection"])
+fn names(sink: &dyn Sink) -> impl Iterator<Item = &'static str> + use<> {
+    let scope = sink.scope();
+    SWAPPED_TABLES.into_iter().filter(move |table| scope.has(table)).map(|t| t.name).chain(["projection"])
 }
 
 fn remove(sink: &mut dyn Sink, suffix: &str) -> Result<(), SinkError> {
-    names().try_for_each(|name| sink.define(&format!("DROP TABLE IF EXISTS {name}{suffix}")))
+    names(sink).try_for_each(|name| sink.define(&format!("DROP TABLE IF EXISTS {name}{suffix}")))
 }
 
 fn swap(sink: &mut dyn Sink) -> Result<(), SinkError> {
     match sink.dialect() {
         Dialect::MySql => {
-            let moves: Vec<String> = names().map(|n| format!("{n} TO {n}{OLD}, {n}{NEW} TO {n}")).collect();
+            let moves: Vec<String> = names(sink).map(|n| format!("{n} TO {n}{OLD}, {n}{NEW} TO {n}")).collect();
             sink.define(&format!("RENAME TABLE {}", moves.join(", ")))?;
             remove(sink, OLD)
         }
@@ -180,7 +182,7 @@ fn swap_sqlite(sink: &mut dyn Sink) -> Result<(), SinkError> {
     sink.begin(false)?;
     // Views first: renaming a table would otherwise rename it inside of them.
     crate::schema::VIEWS.iter().try_for_each(|view| sink.define(&format!("DROP VIEW IF EXISTS {view}")))?;
-    for name in names() {
+    for name in names(sink) {
         sink.define(&format!("DROP TABLE {name}"))?;
         sink.define(&format!("ALTER TABLE {name}{NEW} RENAME TO {name}"))?;
     }

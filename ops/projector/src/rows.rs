@@ -27,12 +27,17 @@ pub struct SymbolRow {
     pub(crate) values: Vec<Value>,
     /// Quote units per tick and lot.
     pub(crate) k: i64,
+    /// Quote asset; of a perpetual the settlement asset.
+    pub(crate) quote: u32,
+    /// Whether it is a perpetual.
+    pub(crate) perpetual: bool,
 }
 
 impl SymbolRow {
-    /// Place of `status` in the row.
+    /// Places in the row.
+    const QUOTE: usize = 3;
+    const KIND: usize = 4;
     const STATUS: usize = 5;
-    /// Place of `quote_per_tick_lot`.
     const K: usize = 9;
 
     /// The row after SET_SYMBOL. `before` keeps its status; `scales` are those of base and quote.
@@ -80,12 +85,15 @@ impl SymbolRow {
             stamp.sequence.into(),
             stamp.time_ns.into(),
         ];
-        Self { values, k }
+        let perpetual = command.kind == SymbolKind::Perpetual.code();
+        Self { values, k, quote: command.quote.0, perpetual }
     }
 
     /// The row in column values.
     pub fn read(row: &[Value]) -> Option<Self> {
-        Some(Self { k: row.get(Self::K)?.as_i64()?, values: row.to_vec() })
+        let quote = u32::try_from(row.get(Self::QUOTE)?.as_i64()?).ok()?;
+        let perpetual = row.get(Self::KIND)?.as_str() == Some(SymbolKind::Perpetual.name());
+        Some(Self { k: row.get(Self::K)?.as_i64()?, quote, perpetual, values: row.to_vec() })
     }
 
     /// The status changed.

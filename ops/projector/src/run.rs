@@ -9,7 +9,7 @@ use crate::flush::{FlushError, JSON, Writer, row_from_json};
 use crate::fold::{FoldError, Projector};
 use crate::frame::{FrameSource, Owner, Position, SourceError};
 use crate::progress::Progress;
-use crate::schema::{ASSETS, FEE_SCHEDULES, SYMBOLS};
+use crate::schema::{ASSETS, FEE_SCHEDULES, LIQUIDATIONS, MARGIN_WALLETS, PERPETUALS, SYMBOLS};
 use crate::sink::{SetupError, Sink, SinkError, set_up};
 use crate::value::Value;
 use std::path::PathBuf;
@@ -345,10 +345,20 @@ impl Runner<'_> {
 /// The database is away, or its tables are not for this build or shard.
 pub fn open_fold(sink: &mut dyn Sink, options: &Options) -> Result<Projector, SetupError> {
     let position: Position = set_up(sink, &options.owner)?;
-    let mut fold = Projector::new(position, options.order_cache);
-    for table in [&ASSETS, &SYMBOLS, &FEE_SCHEDULES] {
+    let scope = sink.scope();
+    let mut fold = Projector::new(position, options.order_cache).of(scope);
+    let looked_back_at = [
+        (&ASSETS, ""),
+        (&SYMBOLS, ""),
+        (&FEE_SCHEDULES, ""),
+        (&PERPETUALS, ""),
+        // INSURANCE's, for the running totals of its account.
+        (&MARGIN_WALLETS, " WHERE account = 2"),
+        (&LIQUIDATIONS, " ORDER BY begun_sequence DESC, day DESC, item DESC LIMIT 1"),
+    ];
+    for (table, which) in looked_back_at.into_iter().filter(|(table, _)| scope.has(table)) {
         let mut rows = Vec::new();
-        let sql = format!("SELECT {} FROM {}", table.column_list(), table.name);
+        let sql = format!("SELECT {} FROM {}{which}", table.column_list(), table.name);
         sink.select(&sql, &[], table.columns, &mut |row| rows.push(row.to_vec()))?;
         // A row that was refused is known by its letter.
         let sql = "SELECT row_json FROM dead_letters WHERE table_name = ?";

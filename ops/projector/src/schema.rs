@@ -6,19 +6,23 @@
 //!    number they come from.
 //! 3. A change of a table raises [`SCHEMA_VERSION`] and gets an entry in [`MIGRATIONS`].
 
+mod futures;
+mod lists;
 mod tables;
 mod views;
 
+pub use futures::{
+    ADL, FUNDING_PAYMENTS, FUNDING_ROUNDS, INSURANCE_FUND, LIQUIDATIONS, MARGIN_WALLETS, MARK_PRICES, PERPETUALS,
+    POSITION_LIMITS, POSITIONS, REALIZED, TAKEOVERS,
+};
+pub use lists::{DATA_TABLES, MIGRATIONS, Migration, SCHEMA_VERSION, SWAPPED_TABLES};
 pub use tables::{
-    ACCOUNTS, ASSETS, BALANCES, BUSTS, DATA_TABLES, DEAD_LETTERS, EXCHANGE, FEE_SCHEDULES, ORDERS, REJECTIONS,
-    SWAPPED_TABLES, SYMBOLS, TICK_PLACES, TRADES, TRANSFERS, UNIT_PLACES,
+    ACCOUNTS, ASSETS, BALANCES, BUSTS, DEAD_LETTERS, EXCHANGE, FEE_SCHEDULES, ORDERS, REJECTIONS, SYMBOLS, TICK_PLACES,
+    TRADES, TRANSFERS, UNIT_PLACES,
 };
 pub use views::{VIEWS, create_views};
 
 use crate::value::Value;
-
-/// Version of the tables that this build writes.
-pub const SCHEMA_VERSION: i64 = 1;
 
 /// The two kinds of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,20 +85,6 @@ pub struct Table {
     /// Further names: (name, the column that it repeats).
     pub aliases: &'static [(&'static str, &'static str)],
 }
-
-/// A step from one version of the tables to the next.
-#[derive(Debug)]
-pub struct Migration {
-    /// Version before.
-    pub from: i64,
-    /// Statements for SQLite.
-    pub sqlite: &'static [&'static str],
-    /// Statements for MySQL.
-    pub mysql: &'static [&'static str],
-}
-
-/// The steps, by rising `from`; none yet, version 1 is the first.
-pub static MIGRATIONS: &[Migration] = &[];
 
 impl Table {
     /// The data table or dead-letter table with this name.
@@ -171,7 +161,8 @@ impl Table {
 }
 
 impl Column {
-    fn definition(&self, dialect: Dialect) -> String {
+    /// Name, type and whether it may be NULL, as `CREATE TABLE` has it.
+    pub(crate) fn definition(&self, dialect: Dialect) -> String {
         let kind = match (dialect, self.kind) {
             (Dialect::Sqlite, Kind::Int | Kind::Id | Kind::Flag) => "INTEGER".into(),
             // No type: SQLite would turn digits beyond its INTEGER into a rounded real.

@@ -10,6 +10,7 @@ use crate::schema::{
     Column, Dialect, Kind, MIGRATIONS, SCHEMA_VERSION, SWAPPED_TABLES, Table, VIEWS, create_projection, create_version,
     create_views,
 };
+use crate::scope::Scope;
 use crate::value::Value;
 
 /// Why a statement failed. It decides what the projector does next.
@@ -30,6 +31,11 @@ pub enum SinkError {
 pub trait Sink: Send {
     /// Which database, for people: no password in it.
     fn label(&self) -> &str;
+
+    /// What it shows: everything, unless it is opened as a part.
+    fn scope(&self) -> Scope {
+        Scope::All
+    }
 
     /// Which kind.
     fn dialect(&self) -> Dialect;
@@ -128,6 +134,18 @@ pub enum SetupError {
         /// Whose was asked for.
         wanted: u32,
     },
+    /// Another part's tables.
+    #[error(
+        "{label} shows {found}, not {wanted}: give each part of the projection a database of its own, and name it by the part that it was made for"
+    )]
+    OtherScope {
+        /// Which database.
+        label: String,
+        /// What it shows.
+        found: &'static str,
+        /// What was asked for.
+        wanted: &'static str,
+    },
     /// Another journal's tables.
     #[error(
         "{label} shows the journal {found}, not {wanted}: give this exchange a projection of its own, or check the data folder; only if the other journal is gone for good, drop the database (or move the file away) and start again"
@@ -210,7 +228,10 @@ pub fn set_up(sink: &mut dyn Sink, owner: &Owner) -> Result<Position, SetupError
     match version {
         None => create_all(sink, owner)?,
         Some(found) if found > SCHEMA_VERSION => return Err(SetupError::Newer { label, found }),
-        Some(found) => migrate(sink, found)?,
+        Some(found) => {
+            check_owner(sink, owner)?;
+            migrate(sink, found)?;
+        }
     }
     check_owner(sink, owner)?;
     let fresh = Position { shard: owner.shard, generation: 1, ..Position::default() };
@@ -238,25 +259,50 @@ pub fn check_owner(sink: &mut dyn Sink, owner: &Owner) -> Result<(), SetupError>
             Err(SetupError::OtherShard { label, found, wanted: owner.shard })
         }
         Some((_, found)) if found != wanted => Err(SetupError::OtherJournal { label, found, wanted }),
-        _ => Ok(()),
+        Some(_) => check_scope(sink, label),
+        None => Ok(()),
     }
+}
+
+/// A definition that does nothing if the table or index is there.
+fn once(sql: &str) -> String {
+    sql.replacen("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1).replacen(
+        "CREATE INDEX ",
+        "CREATE INDEX IF NOT EXISTS ",
+        1,
+    )
+}
+
+/// Makes the tables that are missing.
+fn create_tables(sink: &mut dyn Sink) -> Result<(), SinkError> {
+    let dialect = sink.dialect();
+    let scope = sink.scope();
+    for table in SWAPPED_TABLES.into_iter().filter(|table| scope.has(table)) {
+        table.create(dialect, "", "").iter().try_for_each(|sql| sink.define(&once(sql)))?;
+    }
+    Ok(())
+}
+
+/// Refuses the tables of another part. Those of version 1, which knew no parts, show everything.
+fn check_scope(sink: &mut dyn Sink, label: String) -> Result<(), SetupError> {
+    let version = select_number(sink, "SELECT version FROM schema_version", &[])?;
+    let found = match (exists(sink, "balances")?, exists(sink, "positions")?) {
+        _ if version == Some(1) => Scope::All,
+        (true, false) => Scope::Spot,
+        (false, true) => Scope::Futures,
+        _ => Scope::All,
+    };
+    if found == sink.scope() {
+        return Ok(());
+    }
+    let name = |scope: Scope| if scope == Scope::All { "everything" } else { scope.name() };
+    Err(SetupError::OtherScope { label, found: name(found), wanted: name(sink.scope()) })
 }
 
 fn create_all(sink: &mut dyn Sink, owner: &Owner) -> Result<(), SinkError> {
     let dialect = sink.dialect();
-    let once = |sql: String| {
-        sql.replacen("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1).replacen(
-            "CREATE INDEX ",
-            "CREATE INDEX IF NOT EXISTS ",
-            1,
-        )
-    };
-    for table in SWAPPED_TABLES {
-        for sql in table.create(dialect, "", "") {
-            sink.define(&once(sql))?;
-        }
-    }
-    sink.define(&once(create_projection(dialect, "")))?;
+    create_tables(sink)?;
+    sink.define(&once(&create_projection(dialect, "")))?;
     make_views(sink)?;
     let fresh = Position { shard: owner.shard, generation: 1, ..Position::default() };
     insert_position(sink, "", &fresh, owner)?;
@@ -269,7 +315,7 @@ pub(crate) fn make_views(sink: &mut dyn Sink) -> Result<(), SinkError> {
     for name in VIEWS {
         sink.define(&format!("DROP VIEW IF EXISTS {name}"))?;
     }
-    create_views(sink.dialect()).iter().try_for_each(|sql| sink.define(sql))
+    create_views(sink.dialect(), sink.scope()).iter().try_for_each(|sql| sink.define(sql))
 }
 
 /// The one row of `projection`, if there is none yet.
@@ -287,13 +333,35 @@ pub(crate) fn insert_position(sink: &mut dyn Sink, suffix: &str, p: &Position, o
 }
 
 fn migrate(sink: &mut dyn Sink, mut version: i64) -> Result<(), SinkError> {
+    let dialect = sink.dialect();
     for step in MIGRATIONS {
         if step.from == version {
-            let statements = if sink.dialect() == Dialect::Sqlite { step.sqlite } else { step.mysql };
+            for (table, name, value) in step.added {
+                if let Some(column) = table.columns.iter().find(|column| column.name == *name)
+                    && !has_column(sink, table.name, name)?
+                {
+                    let definition = column.definition(dialect);
+                    sink.define(&format!("ALTER TABLE {} ADD COLUMN {definition} DEFAULT {value}", table.name))?;
+                }
+            }
+            create_tables(sink)?;
+            let statements = if dialect == Dialect::Sqlite { step.sqlite } else { step.mysql };
             statements.iter().try_for_each(|sql| sink.define(sql))?;
+            make_views(sink)?;
             version += 1;
             sink.define(&format!("UPDATE schema_version SET version = {version}"))?;
         }
     }
     Ok(())
+}
+
+/// Whether a table has a column.
+fn has_column(sink: &mut dyn Sink, table: &'static str, column: &'static str) -> Result<bool, SinkError> {
+    let sql = match sink.dialect() {
+        Dialect::Sqlite => "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?",
+        Dialect::MySql => {
+            "SELECT count(*) FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ? AND column_name = ?"
+        }
+    };
+    Ok(select_number(sink, sql, &[Value::name(table), Value::name(column)])?.unwrap_or(0) > 0)
 }

@@ -33,6 +33,15 @@ impl Value {
         }
     }
 
+    /// The number, if it is one that is not negative.
+    pub fn as_u64(&self) -> Option<u64> {
+        match self {
+            Self::Int(v) => u64::try_from(*v).ok(),
+            Self::Big(v) => Some(*v),
+            _ => None,
+        }
+    }
+
     /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {

@@ -7,9 +7,12 @@
 //! 1. Every row is compared in every column; what follows from other columns is computed by the database itself.
 //! 2. Sums are formed in `i128` from the rows as read, so they cannot wrap.
 
+mod futures;
 mod pack;
 mod state;
+mod sums;
 
+pub use futures::{FuturesState, PerpetualTerms};
 pub use state::StateRows;
 
 use crate::fold::{FoldError, Projector, keep_columns};
@@ -23,6 +26,7 @@ use rustc_hash::FxHashMap;
 use state::StateView;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use sums::Sums;
 
 /// Why nothing could be verified.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +144,7 @@ fn in_snapshot(
     state: impl FnOnce(u64) -> Option<StateRows>,
 ) -> Result<Verified, VerifyError> {
     let Some(position) = read_position(sink, "")? else { return Err(VerifyError::Empty(sink.label().into())) };
-    let mut expected = Expected::fold(source, sink.label(), seed, &position)?;
+    let mut expected = Expected::fold(source, sink, seed, &position)?;
     let mut out = Report { verified: Verified { position, ..Verified::default() }, counts: BTreeMap::new() };
     let mut dead = Vec::new();
     let letter = [crate::schema::DEAD_LETTERS.columns[0], crate::schema::DEAD_LETTERS.columns[1]];
@@ -151,7 +155,8 @@ fn in_snapshot(
 
     let mut found_sums = Sums::default();
     let mut state_view = StateView::default();
-    for table in DATA_TABLES {
+    let scope = sink.scope();
+    for table in DATA_TABLES.into_iter().filter(|table| scope.has(table)) {
         let rows = expected.rows.entry(table.name).or_default();
         let sql = format!("SELECT {} FROM {}", table.column_list(), table.name);
         let mut packed = Vec::new();
@@ -192,20 +197,16 @@ fn in_snapshot(
             out.add(table.name, kind, text, || why.into());
         }
     }
-    for name in found_sums.0.keys() {
-        expected.sums.0.entry(name.clone()).or_insert(0);
-    }
-    for (name, expected) in &expected.sums.0 {
-        let found = found_sums.0.get(name).copied().unwrap_or(0);
-        out.verified.sums.push(ControlSum { name: name.clone(), expected: *expected, found });
-        if found != *expected || (name.starts_with("balances asset") && found != 0) {
-            out.add("control sums", DifferenceKind::ControlSum, name.clone(), || {
-                format!("expected {expected}, found {found}")
+    for sum in found_sums.against(&expected.sums, scope) {
+        if sum.found != sum.expected {
+            out.add("control sums", DifferenceKind::ControlSum, sum.name.clone(), || {
+                format!("expected {}, found {}", sum.expected, sum.found)
             });
         }
+        out.verified.sums.push(sum);
     }
     if let Some(state) = state(position.sequence) {
-        state_view.compare(&state, &mut out);
+        state_view.compare(&state, scope, &mut out);
     }
     Ok(out.verified)
 }
@@ -245,14 +246,15 @@ struct Expected {
 impl Expected {
     fn fold(
         source: &mut dyn FrameSource,
-        label: &str,
+        sink: &dyn Sink,
         seed: Option<&Seed>,
         position: &Position,
     ) -> Result<Self, VerifyError> {
         let mut out = Self::default();
         let start = seed.map_or_else(Position::default, |s| s.position);
-        let mut fold = Projector::new(start, usize::MAX);
-        for (table, row) in seed.iter().flat_map(|s| &s.rows) {
+        let mut fold = Projector::new(start, usize::MAX).of(sink.scope());
+        let shown = |(table, _): &&(&'static Table, Vec<Value>)| sink.scope().has(table);
+        for (table, row) in seed.iter().flat_map(|s| &s.rows).filter(shown) {
             fold.know(table, row);
             out.put(table, row);
         }
@@ -262,7 +264,7 @@ impl Expected {
                 Some(frame) => fold.push(&frame)?,
                 None => {
                     let (database, journal) = (position.sequence, fold.position().sequence);
-                    return Err(VerifyError::Ahead { label: label.into(), database, journal });
+                    return Err(VerifyError::Ahead { label: sink.label().into(), database, journal });
                 }
             }
             if fold.rows() >= 10_000 || fold.position().sequence == position.sequence {
@@ -272,13 +274,12 @@ impl Expected {
                 fold.committed();
             }
         }
-        for (name, rows) in &out.rows {
-            if let Some(table) = Table::named(name) {
-                for (key, rest) in rows {
-                    let mut row = unpack(key);
-                    row.extend(unpack(rest));
-                    out.sums.add(table, &row);
-                }
+        // In the order of the tables: positions need the assets of their symbols.
+        for table in DATA_TABLES {
+            for (key, rest) in out.rows.get(table.name).into_iter().flatten() {
+                let mut row = unpack(key);
+                row.extend(unpack(rest));
+                out.sums.add(table, &row);
             }
         }
         Ok(out)
@@ -299,39 +300,5 @@ impl Expected {
             pack(&row[table.key..], &mut rest);
         }
         rows.insert(key.into(), rest.into());
-    }
-}
-
-/// Sums over columns whose total means something, by table and where needed by asset or symbol.
-#[derive(Default)]
-struct Sums(BTreeMap<String, i128>);
-
-impl Sums {
-    fn add(&mut self, table: &Table, row: &[Value]) {
-        let get =
-            |name: &str| table.column(name).and_then(|i| row.get(i)).and_then(Value::as_i64).map_or(0, i128::from);
-        let mut sum = |name: String, value: i128| *self.0.entry(name).or_default() += value;
-        sum(format!("{} rows", table.name), 1);
-        match table.name {
-            "balances" => sum(format!("balances asset {}", get("asset")), get("available") + get("held")),
-            "transfers" => sum(format!("transfers asset {} booked", get("asset")), get("booked")),
-            "orders" => {
-                for column in ["executed_quantity", "remaining", "cost", "fee"] {
-                    sum(format!("orders symbol {} {column}", get("symbol")), get(column));
-                }
-            }
-            "trades" => {
-                for column in ["quantity", "value", "taker_fee", "maker_fee"] {
-                    sum(format!("trades symbol {} {column}", get("symbol")), get(column));
-                }
-            }
-            "busts" => {
-                for column in ["quantity", "value", "buyer_fee", "seller_fee"] {
-                    sum(format!("busts symbol {} {column}", get("symbol")), get(column));
-                }
-            }
-            "fee_schedules" => sum("fee_schedules active".into(), get("active")),
-            _ => {}
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What the operator configures: assets, symbols, accounts, own fee rates.
+//! What the operator configures: assets, symbols, accounts, own fee rates; perpetuals and limits with `super::futures`.
 //!
 //! Invariant: what was written when a row was made stays.
 
@@ -7,6 +7,7 @@ use crate::command::Command;
 use crate::rows::{FeeRow, Stamp, SymbolRow, account_row, asset_row, exchange_row};
 use crate::schema::{ACCOUNTS, ASSETS, SYMBOLS, Table};
 use crate::value::Value;
+use ringbook_wire::message::SetSymbol;
 use ringbook_wire::{AccountId, SymbolStatus};
 
 impl Projector {
@@ -16,16 +17,14 @@ impl Projector {
                 self.scales.insert(c.asset.0, c.scale);
                 self.first_kept(&ASSETS, c.asset.0, asset_row(c.asset.0, &c.name, c.scale, stamp));
             }
-            Command::SetSymbol(c) => {
-                let scale = |asset: u32| self.scales.get(&asset).copied().unwrap_or(0);
-                let row = SymbolRow::set(c, (scale(c.base.0), scale(c.quote.0)), self.symbols.get(&c.symbol.0), stamp);
-                let mut row = row;
-                if let Some(before) = self.symbols.get(&c.symbol.0) {
-                    keep_columns(&SYMBOLS, &before.values, &mut row.values);
+            Command::SetSymbol(c) => self.set_symbol(c, stamp),
+            Command::SetPerpetual(c) => {
+                self.set_symbol(&c.common(), stamp);
+                if self.scope.futures() {
+                    self.set_perpetual(c, stamp);
                 }
-                self.symbols.insert(c.symbol.0, row);
-                self.batch.symbols.insert(c.symbol.0);
             }
+            Command::SetPositionLimit(c) => self.set_position_limit(c, stamp),
             Command::SetAccount(c) => {
                 let row = account_row(c.account.0, system_name(c.account), c.group, c.suspended != 0, stamp);
                 self.first_kept(&ACCOUNTS, c.account.0, row);
@@ -46,6 +45,17 @@ impl Projector {
             }
             _ => {}
         }
+    }
+
+    fn set_symbol(&mut self, c: &SetSymbol, stamp: Stamp) {
+        let scale = |asset: u32| self.scales.get(&asset).copied().unwrap_or(0);
+        let before = self.symbols.get(&c.symbol.0);
+        let mut row = SymbolRow::set(c, (scale(c.base.0), scale(c.quote.0)), before, stamp);
+        if let Some(before) = before {
+            keep_columns(&SYMBOLS, &before.values, &mut row.values);
+        }
+        self.symbols.insert(c.symbol.0, row);
+        self.batch.symbols.insert(c.symbol.0);
     }
 
     /// Puts a row of `assets` or `accounts` into the batch; what an earlier row of the batch fixed stays.

@@ -3,7 +3,7 @@
 //! Invariant: each event makes one row, in the order of events.
 
 use super::Projector;
-use crate::command::{Command, message_name};
+use crate::command::{Command, Money, Of, message_name};
 use crate::rows::Stamp;
 use crate::value::{Value, day, name_or_null};
 use ringbook_event::{Busted, Rejected, Trade};
@@ -60,32 +60,43 @@ impl Projector {
         ]);
     }
 
-    /// `row` is what stands between `day` and `time_ns`.
-    pub(super) fn transfer(&mut self, row: [Value; 10], stamp: Stamp, time_ns: u64) {
+    /// A row of `transfers`: an applied movement, or a refused one with its code. What moves inside an account is booked
+    /// as 0: nothing came into the exchange or left it.
+    pub(super) fn transfer(&mut self, account: u32, money: &Money, refused: Option<u16>, stamp: Stamp, time_ns: u64) {
+        let (asset, symbol) = match money.of {
+            Of::Asset(asset) => (asset, None),
+            Of::Perpetual(symbol) => (self.symbols.get(&symbol).map_or(0, |s| s.quote), Some(symbol)),
+        };
+        let booked = match (refused, money.kind) {
+            (None, "DEPOSIT") => money.amount,
+            (None, "WITHDRAW") => money.amount.saturating_neg(),
+            _ => 0,
+        };
         self.batch.appended += 1;
-        self.batch.transfers.extend([stamp.sequence.into(), day(time_ns).into()]);
-        self.batch.transfers.extend(row);
-        self.batch.transfers.push(stamp.time_ns.into());
+        self.batch.transfers.extend([
+            stamp.sequence.into(),
+            day(time_ns).into(),
+            account.into(),
+            asset.into(),
+            symbol.into(),
+            Value::name(money.kind),
+            Value::name(if refused.is_some() { "REFUSED" } else { "APPLIED" }),
+            money.adjustment.into(),
+            money.amount.into(),
+            booked.into(),
+            money.reference.into(),
+            refused.map(u32::from).into(),
+            name_or_null(refused.and_then(RejectCode::from_code).map(RejectCode::name)),
+            stamp.time_ns.into(),
+        ]);
     }
 
     pub(super) fn rejected(&mut self, e: &Rejected, command: &Command, stamp: Stamp, time_ns: u64) {
         let code_name = name_or_null(RejectCode::from_code(e.code).map(RejectCode::name));
         let code = Value::from(u32::from(e.code));
         let account = Value::from(e.header.subject);
-        if let Command::Money { kind, asset, adjustment, amount, reference } = *command {
-            let row = [
-                account,
-                asset.into(),
-                Value::name(kind),
-                Value::name("REFUSED"),
-                adjustment.into(),
-                amount.into(),
-                0i64.into(),
-                reference.into(),
-                code,
-                code_name,
-            ];
-            return self.transfer(row, stamp, time_ns);
+        if let Command::Money(money) = command {
+            return self.transfer(e.header.subject, money, Some(e.code), stamp, time_ns);
         }
         let [mut order, mut symbol, mut side, mut kind, mut price, mut quantity] = [const { Value::Null }; 6];
         match command {
@@ -105,6 +116,12 @@ impl Projector {
                 symbol = c.symbol.0.into();
                 (price, quantity) = (c.price.0.into(), c.quantity.0.into());
             }
+            Command::SetLeverage(c) => symbol = c.symbol.0.into(),
+            Command::SetPerpetual(c) => symbol = c.symbol.0.into(),
+            Command::SetPositionLimit(c) => (symbol, quantity) = (c.symbol.0.into(), c.limit.0.into()),
+            Command::Mark(c) => (symbol, price) = (c.symbol.0.into(), c.price.0.into()),
+            Command::Funding(c) => symbol = c.symbol.0.into(),
+            Command::SettleSymbol(c) => (symbol, price) = (c.symbol.0.into(), c.price.0.into()),
             _ => {}
         }
         self.batch.appended += 1;

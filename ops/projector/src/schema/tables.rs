@@ -6,30 +6,30 @@
 
 use super::{Column, Kind, Table};
 
-const fn column(name: &'static str, kind: Kind) -> Column {
+pub(super) const fn column(name: &'static str, kind: Kind) -> Column {
     Column { name, kind, null: false, keep: false }
 }
-const fn int(name: &'static str) -> Column {
+pub(super) const fn int(name: &'static str) -> Column {
     column(name, Kind::Int)
 }
-const fn id(name: &'static str) -> Column {
+pub(super) const fn id(name: &'static str) -> Column {
     column(name, Kind::Id)
 }
-const fn text(name: &'static str, length: u32) -> Column {
+pub(super) const fn text(name: &'static str, length: u32) -> Column {
     column(name, Kind::Text(length))
 }
-const fn opt(mut column: Column) -> Column {
+pub(super) const fn opt(mut column: Column) -> Column {
     column.null = true;
     column
 }
-const fn keep(mut column: Column) -> Column {
+pub(super) const fn keep(mut column: Column) -> Column {
     column.keep = true;
     column
 }
 
-const UPDATED: &[(&str, &str)] = &[("updated_at", "updated_ns")];
-const CREATED_UPDATED: &[(&str, &str)] = &[("created_at", "created_ns"), ("updated_at", "updated_ns")];
-const TIME: &[(&str, &str)] = &[("created_at", "time_ns")];
+pub(super) const UPDATED: &[(&str, &str)] = &[("updated_at", "updated_ns")];
+pub(super) const CREATED_UPDATED: &[(&str, &str)] = &[("created_at", "created_ns"), ("updated_at", "updated_ns")];
+pub(super) const TIME: &[(&str, &str)] = &[("created_at", "time_ns")];
 
 /// Places of `symbols.tick_size`.
 pub const TICK_PLACES: u32 = 18;
@@ -185,11 +185,15 @@ pub static ORDERS: Table = Table {
         text("stp", 16),
         column("post_only", Kind::Flag),
         column("cancel_on_disconnect", Kind::Flag),
+        column("reduce_only", Kind::Flag),
+        column("close_position", Kind::Flag),
+        column("liquidation", Kind::Flag),
         opt(int("price")),
         opt(int("protection")),
         opt(int("budget")),
         opt(int("trigger_price")),
         opt(text("trigger_direction", 8)),
+        opt(text("trigger_source", 4)),
         opt(int("display")),
         opt(int("expire_ns")),
         int("quantity"),
@@ -286,7 +290,7 @@ pub static BUSTS: Table = Table {
     aliases: &[],
 };
 
-/// Deposits and withdrawals.
+/// Deposits, withdrawals, movements between wallets.
 pub static TRANSFERS: Table = Table {
     name: "transfers",
     columns: &[
@@ -294,7 +298,8 @@ pub static TRANSFERS: Table = Table {
         int("day"),
         id("account"),
         id("asset"),
-        text("kind", 8),
+        opt(id("symbol")),
+        text("kind", 16),
         text("status", 8),
         column("adjustment", Kind::Unsigned),
         int("amount"),
@@ -319,7 +324,7 @@ pub static REJECTIONS: Table = Table {
         int("sequence"),
         int("day"),
         id("account"),
-        text("message", 16),
+        text("message", 24),
         id("code"),
         opt(text("code_name", 24)),
         text("client_id", 39),
@@ -357,34 +362,3 @@ pub static DEAD_LETTERS: Table = Table {
     times: &[],
     aliases: &[],
 };
-
-/// The tables that follow from the journal, in the order in which they are written.
-pub static DATA_TABLES: [&Table; 11] = [
-    &EXCHANGE,
-    &ASSETS,
-    &SYMBOLS,
-    &ACCOUNTS,
-    &FEE_SCHEDULES,
-    &BALANCES,
-    &ORDERS,
-    &TRADES,
-    &BUSTS,
-    &TRANSFERS,
-    &REJECTIONS,
-];
-
-/// Every table that a rebuild swaps, but for `projection`.
-pub static SWAPPED_TABLES: [&Table; 12] = [
-    &EXCHANGE,
-    &ASSETS,
-    &SYMBOLS,
-    &ACCOUNTS,
-    &FEE_SCHEDULES,
-    &BALANCES,
-    &ORDERS,
-    &TRADES,
-    &BUSTS,
-    &TRANSFERS,
-    &REJECTIONS,
-    &DEAD_LETTERS,
-];

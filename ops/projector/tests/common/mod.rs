@@ -1,11 +1,13 @@
 //! What the tests share: databases to write to, dumps to compare, and a wrapper that breaks connections on purpose.
 #![allow(dead_code, missing_docs)]
 
+pub mod futures;
+pub mod journal;
 pub mod naive;
 pub mod world;
 
 use ringbook_projector::schema::{Column, DATA_TABLES, DEAD_LETTERS, Dialect};
-use ringbook_projector::{Options, Position, Projector, Sink, SinkError, Value, Writer, open, open_fold};
+use ringbook_projector::{Options, Position, Projector, Scope, Sink, SinkError, Value, Writer, open, open_fold};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -64,6 +66,14 @@ impl Drop for Db {
     }
 }
 
+/// Another database of the same kind.
+pub fn fresh(db: &Db) -> Db {
+    match db {
+        Db::Sqlite(_) => Db::sqlite(),
+        Db::MySql { .. } => Db::mysql(),
+    }
+}
+
 /// Defines the same test for both kinds of database.
 #[macro_export]
 macro_rules! both {
@@ -87,7 +97,8 @@ pub type Dump = BTreeMap<&'static str, Vec<Vec<Value>>>;
 
 pub fn dump(sink: &mut dyn Sink) -> Dump {
     let mut out = Dump::new();
-    for table in DATA_TABLES.into_iter().chain([&DEAD_LETTERS]) {
+    let scope = sink.scope();
+    for table in DATA_TABLES.into_iter().chain([&DEAD_LETTERS]).filter(|table| scope.has(table)) {
         out.insert(table.name, rows(sink, table.name, table.columns));
     }
     out
@@ -193,6 +204,9 @@ impl Faulty {
 impl Sink for Faulty {
     fn label(&self) -> &str {
         self.inner.label()
+    }
+    fn scope(&self) -> Scope {
+        self.inner.scope()
     }
     fn dialect(&self) -> Dialect {
         self.inner.dialect()

@@ -49,14 +49,14 @@ pub fn statements(frame: &OwnedFrame) -> Vec<Statement> {
             Event::Accepted(e) => {
                 let c = NewOrder::read(message).unwrap();
                 let stop = c.trigger.0 != 0;
-                out.push(insert("INSERT", "orders", "order_id, account, symbol, client_id, side, type, time_in_force, stp, post_only, cancel_on_disconnect, price, protection, budget, trigger_price, trigger_direction, display, expire_ns, quantity, executed_quantity, remaining, prevented, cut, unfilled, cost, fee, status, reason, code, code_name, sent_ns, created_sequence, created_ns, sequence, updated_ns", vec![
+                out.push(insert("INSERT", "orders", "order_id, account, symbol, client_id, side, type, time_in_force, stp, post_only, cancel_on_disconnect, reduce_only, close_position, liquidation, price, protection, budget, trigger_price, trigger_direction, trigger_source, display, expire_ns, quantity, executed_quantity, remaining, prevented, cut, unfilled, cost, fee, status, reason, code, code_name, sent_ns, created_sequence, created_ns, sequence, updated_ns", vec![
                     v(e.order.0), v(c.account.0), v(c.symbol.0), v(u128::from(c.client_id).to_string()),
                     n(if c.side == 1 { "BUY" } else { "SELL" }), n(["", "LIMIT", "MARKET", "STOP_LIMIT"][usize::from(c.order_type)]),
                     n(["", "GTC", "GTD", "IOC", "FOK"][usize::from(c.time_in_force)]), n("CANCEL_MAKER"),
-                    v(c.flags & 1 != 0), v(c.flags & 8 != 0), if c.price.0 == 0 { Value::Null } else { v(c.price.0) },
+                    v(c.flags & 1 != 0), v(c.flags & 8 != 0), v(false), v(false), v(false), if c.price.0 == 0 { Value::Null } else { v(c.price.0) },
                     if c.price.0 == 0 { v(e.price.0) } else { Value::Null },
                     Value::Null, if stop { v(c.trigger.0) } else { Value::Null },
-                    some(stop.then_some(if c.trigger_direction == 1 { "RISES_TO" } else { "FALLS_TO" })), Value::Null, Value::Null,
+                    some(stop.then_some(if c.trigger_direction == 1 { "RISES_TO" } else { "FALLS_TO" })), some(stop.then_some("LAST")), Value::Null, Value::Null,
                     v(c.quantity.0), v(0i64), v(c.quantity.0), v(0i64), v(0i64), v(0i64), v(0i64), v(0i64), n(if stop { "UNTRIGGERED" } else { "NEW" }), Value::Null, Value::Null, Value::Null,
                     v(c.send_time.0), v(seq), v(ns), v(seq), v(ns),
                 ]));
@@ -115,12 +115,12 @@ pub fn statements(frame: &OwnedFrame) -> Vec<Statement> {
             )),
             Event::Transfer(e) if e.header.b == 0 => {
                 let kind = if e.header.a == 1 { "DEPOSIT" } else { "WITHDRAW" };
-                transfer(frame, [v(e.header.subject), v(e.asset.0), n(kind), n("APPLIED"), v(e.adjustment), v(e.amount.0.abs()), v(e.amount.0), v(e.reference), Value::Null, Value::Null], &mut out);
+                transfer(frame, [v(e.header.subject), v(e.asset.0), Value::Null, n(kind), n("APPLIED"), v(e.adjustment), v(e.amount.0.abs()), v(e.amount.0), v(e.reference), Value::Null, Value::Null], &mut out);
             }
             Event::Rejected(e) if matches!(header.kind, 72 | 73) => {
                 let c = Withdraw::read(message).unwrap();
                 let name = RejectCode::from_code(e.code).unwrap().name();
-                transfer(frame, [v(c.account.0), v(c.asset.0), n("WITHDRAW"), n("REFUSED"), v(c.adjustment), v(c.amount.0), v(0i64), v(c.reference), v(u32::from(e.code)), n(name)], &mut out);
+                transfer(frame, [v(c.account.0), v(c.asset.0), Value::Null, n("WITHDRAW"), n("REFUSED"), v(c.adjustment), v(c.amount.0), v(0i64), v(c.reference), v(u32::from(e.code)), n(name)], &mut out);
             }
             Event::Rejected(e) => {
                 let mut row = vec![v(seq), v(day(frame.time_ns)), v(e.header.subject)];
@@ -143,14 +143,14 @@ pub fn statements(frame: &OwnedFrame) -> Vec<Statement> {
     out
 }
 
-fn transfer(frame: &OwnedFrame, middle: [Value; 10], out: &mut Vec<Statement>) {
+fn transfer(frame: &OwnedFrame, middle: [Value; 11], out: &mut Vec<Statement>) {
     let mut row = vec![v(frame.sequence), v(day(frame.time_ns))];
     row.extend(middle);
     row.push(v(frame.time_ns));
     out.push(insert(
         "INSERT",
         "transfers",
-        "sequence, day, account, asset, kind, status, adjustment, amount, booked, reference, code, code_name, time_ns",
+        "sequence, day, account, asset, symbol, kind, status, adjustment, amount, booked, reference, code, code_name, time_ns",
         row,
     ));
 }

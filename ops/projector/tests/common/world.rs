@@ -2,7 +2,7 @@
 //! amendments, stop orders, refusals, transfers, own fee rates, busts. It follows docs/EVENTS.md where rows depend on it and is simple everywhere else.
 
 use ringbook_event::*;
-use ringbook_projector::{OwnedFrame, StateRows};
+use ringbook_projector::{FuturesState, OwnedFrame, StateRows};
 use ringbook_wire::message::*;
 use ringbook_wire::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,6 +105,7 @@ impl World {
             fees: self.fees.iter().map(|(k, v)| (k.0, k.1, v.0, v.1)).collect(),
             maintenance: self.maintenance,
             busted: self.busted.iter().copied().collect(),
+            futures: Some(FuturesState::default()),
         }
     }
 

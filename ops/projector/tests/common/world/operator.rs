@@ -1,7 +1,7 @@
 //! What the operator does: configuration, money, status, busts; and commands that are refused.
 
 use super::{K, LOT, USDT, World};
-use ringbook_event::*;
+use ringbook_event::{Transfer, *};
 use ringbook_wire::message::*;
 use ringbook_wire::*;
 
