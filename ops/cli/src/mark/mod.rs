@@ -232,7 +232,8 @@ fn find(client: &Client, args: &MarkArgs, with_funding: bool) -> Result<Perpetua
     }
     let keys = args.key.as_deref().and_then(std::path::Path::parent).unwrap_or(&args.keys);
     let present = Present::find(client, args.http.as_deref(), keys, &args.connect)?;
-    let list: Vec<Value> = present.list("/v1/perpetuals", "perpetuals")?;
+    let mut list: Vec<Value> = present.list("/v1/perpetuals", "perpetuals")?;
+    list.retain(|one| one["status"] != "CLOSED" || args.symbol_id.is_some());
     let names = || {
         let name = |one: &Value| format!("{} {}", one["symbol"], one["name"].as_str().unwrap_or_default());
         list.iter().map(name).collect::<Vec<_>>().join(", ")

@@ -65,6 +65,13 @@ pub fn run(client: &mut Client, present: &Present, args: &PerpetualArgs) -> Resu
     let perpetuals: Vec<ContractTerms> = present.list("/v1/perpetuals", "perpetuals")?;
     let known = perpetuals.iter().find(|known| known.common.symbol == args.common.id);
     let assets: Vec<Asset> = present.list("/v1/assets", "assets")?;
+    let symbols: Vec<Terms> = present.list("/v1/symbols", "symbols")?;
+    if let Some(spot) = symbols.iter().find(|s| s.symbol == args.common.id && s.kind == SymbolKind::Spot.name()) {
+        let (id, name) = (spot.symbol, &spot.name);
+        return Err(format!(
+            "symbol {id} {name} is no perpetual: choose another number, or `ringbook admin symbol {id}`"
+        ));
+    }
     let terms = args.over(known, &assets)?;
     let changed = known.map(|known| differences(known, &terms));
     let title = format!("perpetual {} {}", terms.common.symbol, terms.common.name);
@@ -77,7 +84,6 @@ pub fn run(client: &mut Client, present: &Present, args: &PerpetualArgs) -> Resu
     if changed.is_some_and(|changes| changes.is_empty()) {
         return Ok(done);
     }
-    let symbols: Vec<Terms> = present.list("/v1/symbols", "symbols")?;
     let answer = client.command(terms.message()?).map_err(|error| error.to_string())?;
     answer.result().map_err(|rejection| {
         let why = remedy(rejection, &terms, &symbols, &assets);
