@@ -240,7 +240,7 @@ fn a_recorded_market_becomes_marks_and_funding() {
         [ticker.as_str(), trade].map(|data| format!(r#"{time} {{"stream":"x","data":{data}}}"#))
     });
     let raw = recording(&server, "raw.txt", lines);
-    let line = format!("mark --from {} --symbol-id 20 --speed 0", raw.display());
+    let line = format!("mark --from {} --speed 0 --symbol-id 20", raw.display());
     let counts = done(&server, &format!("{line} --funding 0.01%"));
     // Of the run after the leap three are refused, the fourth is confirmed.
     let numbers = ["lines", "sent", "accepted", "confirmed", "first_mark", "last_mark"]
@@ -267,10 +267,10 @@ fn a_recorded_market_becomes_marks_and_funding() {
     for (line, words) in [
         (format!("mark --from {} --speed 0", raw.display()), vec!["several perpetuals", "--symbol-id", "20 X-PERP"]),
         (format!("{line} --price mark"), vec!["none of its 200 lines", "--price"]),
-        (format!("{line} --symbol-id 1 --tick 1"), vec!["--symbol-id"]),
+        (format!("mark --from {} --symbol-id 1", raw.display()), vec!["no perpetual 1", "20 X-PERP"]),
         (format!("mark --from {}/nowhere", server.folder.display()), vec!["nowhere", "--from"]),
         (format!("{line} --funding nowhere"), vec!["nowhere", "--funding"]),
-        (format!("{line} --speed -1"), vec!["--speed -1"]),
+        (format!("mark --from {} --speed -1", raw.display()), vec!["--speed -1"]),
         (format!("{line} --key {}", server.folder.join("keys/trade.key").display()), vec!["role"]),
     ] {
         refused(&server, &line, &words);

@@ -72,7 +72,11 @@ struct Site {
 impl Site {
     fn new(seed: u64, commands: usize) -> Self {
         let world = World::new();
-        let mut writer = Writer::new(&world, seed, WIDE);
+        let writer = Writer::new(&world, seed, WIDE);
+        Self::over(world, writer, commands)
+    }
+
+    fn over(world: World, mut writer: Writer, commands: usize) -> Self {
         let (handle, inbox) = ShadowHandle::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let (watermarks, flag) = (writer.watermarks.clone(), Arc::clone(&stop));
@@ -219,7 +223,9 @@ fn definitions_accounts_and_status() {
 /// Positions and contracts are those of the engine; some of the stream's accounts hold some.
 #[test]
 fn perpetuals_and_positions_are_those_of_the_engine() {
-    let site = Site::new(45, 3_000);
+    let world = World::new();
+    let writer = Writer::new(&world, 45, WIDE).with_perpetuals();
+    let site = Site::over(world, writer, 3_000);
     let engine = &site.writer.engine;
     let (_, all) = site.get("/v1/perpetuals");
     let all = all["perpetuals"].as_array().unwrap().clone();

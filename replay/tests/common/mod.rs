@@ -7,7 +7,7 @@ use ringbook_event::{Event, Origin, events};
 use ringbook_journal::{
     Appender, Background, FrameKind, FrameMeta, Journal, NoStreams, Opened, Options, RealStorage, Watermarks,
 };
-use ringbook_oracle::generate::Generator;
+use ringbook_oracle::generate::{Feature, Generator};
 use ringbook_oracle::scenario;
 use ringbook_replay::{Folder, History};
 use ringbook_wire::message::{
@@ -88,6 +88,12 @@ impl Writer {
         let generator = Generator::new(seed);
         let genesis = Genesis { max_event_bytes: event_bytes, ..generator.genesis() };
         Self::over(opened, Engine::new(), generator, Some(genesis))
+    }
+
+    /// The stream trades perpetuals, too; before the first command.
+    pub fn with_perpetuals(mut self) -> Self {
+        self.generator = self.generator.with(Feature::Perpetual);
+        self
     }
 
     pub fn over(opened: Opened, engine: Engine, generator: Generator, genesis: Option<Genesis>) -> Self {
