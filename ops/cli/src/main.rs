@@ -12,6 +12,7 @@ mod http;
 mod init;
 mod ledger;
 mod load;
+mod mark;
 mod output;
 mod report;
 mod serve;
@@ -20,7 +21,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Ringbook: an exchange core for crypto spot. One total order, one journal, everything else follows it.
+/// Ringbook: an exchange core for crypto spot and perpetual futures. One total order, one journal, everything else follows it.
 #[derive(Parser)]
 #[command(name = "ringbook", version, about, long_about = None, arg_required_else_help = true, after_help = "Start with:\n  ringbook serve\nand in another terminal:\n  ringbook load --connect 127.0.0.1:7401 --rate 100 --duration 10\n  sqlite3 ringbook-data/projection.sqlite 'select * from v_balances'")]
 struct Cli {
@@ -34,6 +35,7 @@ enum Command {
     Init(init::InitArgs),
     Flow(flow::FlowArgs),
     Load(load::LoadArgs),
+    Mark(mark::MarkArgs),
     /// Reports from measurements
     #[command(subcommand)]
     Report(ReportCommand),
@@ -50,7 +52,7 @@ enum Command {
     Projection(commands::projection::ProjectionCommand),
     Project(commands::projection::ProjectArgs),
     State(commands::state::StateArgs),
-    /// Changes assets, symbols, accounts, keys, status and money; each change is a journaled command
+    /// Changes assets, symbols, perpetuals, accounts, keys, status and money; each change is a journaled command
     Admin(commands::admin::AdminArgs),
 }
 
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         Command::Init(args) => init::run(args),
         Command::Flow(args) => flow::run(args),
         Command::Load(args) => load::run(args),
+        Command::Mark(args) => mark::run(args),
         Command::Report(ReportCommand::Latency(args)) => report::run(args),
         Command::Recover(args) => commands::replay::recover(args),
         Command::Verify(args) => commands::replay::verify(args),

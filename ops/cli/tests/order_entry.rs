@@ -261,9 +261,9 @@ fn states_are_whole_and_private() {
     trader.send(&StateRequest { account: AccountId(100), ..StateRequest::new(2) });
     let begin = StateBegin::read(&trader.expect(ReportType::StateBegin)).unwrap();
     assert!(begin.sequence >= sequence && begin.sequence >= accepted.sequence);
-    assert_eq!((begin.exists, begin.adjustment, begin.header.request), (1, 3, 2));
+    assert_eq!((begin.exists, begin.adjustment, begin.header.request), (1, 4, 2));
     let end = StateEnd::read(&trader.expect(ReportType::StateEnd)).unwrap();
-    assert_eq!((end.balances, end.orders), (3, 1));
+    assert_eq!((end.balances, end.orders), (4, 1));
     for (account, request) in [(1, 3), (4_000_000, 4)] {
         trader.send(&StateRequest { account: AccountId(account), ..StateRequest::new(request) });
         let begin = StateBegin::read(&trader.expect(ReportType::StateBegin)).unwrap();

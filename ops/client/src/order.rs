@@ -60,7 +60,23 @@ pub fn iceberg(order: NewOrder, display: i64) -> NewOrder {
     NewOrder { display: Qty(display), ..order }
 }
 
-/// The same limit or market order, waiting until the last price reaches `trigger`. A market buy must be by budget.
+/// The same order, of which only what makes a position of a perpetual smaller is executed.
+pub fn reduce_only(order: NewOrder) -> NewOrder {
+    NewOrder { flags: order.flags | order_flags::REDUCE_ONLY, ..order }
+}
+
+/// A stop order that closes the whole position in a perpetual at market when its mark reaches `trigger`.
+pub fn close_position(account: u32, symbol: u32, side: Side, direction: TriggerDirection, trigger: i64) -> NewOrder {
+    let order = stop(market(account, symbol, side, 0), direction, trigger);
+    NewOrder { flags: order_flags::CLOSE_POSITION, trigger_source: TriggerSource::Mark.code(), ..order }
+}
+
+/// The same stop order of a perpetual, waiting for its mark in place of the last price.
+pub fn on_mark(order: NewOrder) -> NewOrder {
+    NewOrder { trigger_source: TriggerSource::Mark.code(), ..order }
+}
+
+/// The same limit or market order, waiting until the last price reaches `trigger`. A market buy on spot must be by budget.
 pub fn stop(order: NewOrder, direction: TriggerDirection, trigger: i64) -> NewOrder {
     let stop = match OrderType::from_code(order.order_type) {
         Some(OrderType::Market | OrderType::StopMarket) => OrderType::StopMarket,

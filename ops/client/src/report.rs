@@ -45,8 +45,33 @@ macro_rules! reports {
 }
 
 reports!(
-    Accepted, Rejected, Replayed, Trade, Prevented, Amended, Canceled, Expired, Done, Balance, Status, Config,
-    Transfer, MassDone, Triggered, Refreshed, Busted
+    Accepted,
+    Rejected,
+    Replayed,
+    Trade,
+    Prevented,
+    Amended,
+    Canceled,
+    Expired,
+    Done,
+    Balance,
+    Status,
+    Config,
+    Transfer,
+    MassDone,
+    Triggered,
+    Refreshed,
+    Busted,
+    Position,
+    Mark,
+    Funded,
+    Funding,
+    Liquidation,
+    Takeover,
+    Adl,
+    Fund,
+    Realized,
+    Settled
 );
 
 impl Report {

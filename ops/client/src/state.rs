@@ -30,6 +30,17 @@ impl AccountState {
             .map_or((0, 0), |balance| (balance.available.0, balance.held.0))
     }
 
+    /// Units of an asset in the futures wallet; 0 if there is none.
+    pub fn futures(&self, asset: u32) -> i64 {
+        let wallet = self.balances.iter().find(|b| b.asset.0 == asset && b.wallet == Wallet::Futures.code());
+        wallet.map_or(0, |balance| balance.available.0)
+    }
+
+    /// The record in a perpetual, if there is one.
+    pub fn position(&self, symbol: u32) -> Option<&StatePosition> {
+        self.positions.iter().find(|position| position.symbol.0 == symbol)
+    }
+
     /// Whether the end of the answer fits what came before it.
     pub(crate) fn is_complete(&self, end: &StateEnd) -> bool {
         end.sequence == self.begin.sequence

@@ -5,6 +5,7 @@
 
 use ringbook_core::{BalanceView, FeesView, KeyView, OrderView};
 use ringbook_replay::shadow::{Book, Level, SymbolInfo};
+use ringbook_wire::TriggerSource;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -41,6 +42,7 @@ pub(crate) struct Symbols {
 pub(crate) struct Symbol {
     symbol: u32,
     name: String,
+    kind: &'static str,
     base: u32,
     quote: u32,
     base_lot: i64,
@@ -73,6 +75,7 @@ impl From<SymbolInfo> for Symbol {
         Self {
             symbol: view.symbol.0,
             name: view.name,
+            kind: view.kind.name(),
             base: view.base.0,
             quote: view.quote.0,
             base_lot: view.base_lot.0,
@@ -124,6 +127,7 @@ pub(crate) struct Account {
     pub suspended: bool,
     pub fees: Vec<Fees>,
     pub balances: Vec<Balance>,
+    pub futures: Vec<Futures>,
 }
 
 #[derive(Serialize)]
@@ -188,6 +192,13 @@ impl From<BalanceView> for Balance {
     }
 }
 
+/// A futures wallet; what it backs is in `/v1/positions/ID`.
+#[derive(Serialize)]
+pub(crate) struct Futures {
+    pub asset: u32,
+    pub wallet: i64,
+}
+
 #[derive(Serialize)]
 pub(crate) struct Orders {
     pub account: u32,
@@ -227,6 +238,8 @@ pub(crate) struct Order {
     #[serde(skip_serializing_if = "Option::is_none")]
     trigger_direction: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    trigger_source: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     display: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expire_at: Option<u64>,
@@ -257,6 +270,9 @@ impl From<OrderView> for Order {
             budget: view.by_budget.then_some(view.hold.0),
             trigger: view.direction.map(|_| view.trigger.0),
             trigger_direction: view.direction.map(|direction| direction.name()),
+            trigger_source: view
+                .direction
+                .map(|_| if view.by_mark { TriggerSource::Mark } else { TriggerSource::Last }.name()),
             display: (view.display.0 > 0).then_some(view.display.0),
             expire_at: (view.expire_at.0 > 0).then_some(view.expire_at.0),
         }

@@ -10,6 +10,8 @@
 //! | `/v1/book/SYMBOL?depth=N&sequence=S` | the book after exactly S, now if it is left out |
 //! | `/v1/symbols`, `/v1/assets` | definitions |
 //! | `/v1/accounts/ID`, `/v1/accounts/ID/orders` | balances, open orders (`?min_sequence=N` waits); private |
+//! | `/v1/positions/ID` | positions and margin; private |
+//! | `/v1/perpetuals`, `/v1/perpetuals/SYMBOL` | terms, mark, funding, open interest |
 //! | `/v1/status` | term, watermarks, followers, uptime, version |
 //! | `/v1/projection?min_sequence=N&timeout_ms=` | answers when the rows have passed N |
 //! | `/metrics` | OpenMetrics text, for Prometheus |
@@ -25,6 +27,7 @@ mod error;
 mod json;
 mod metrics;
 mod parameters;
+mod perpetual;
 mod routes;
 mod server;
 mod sources;

@@ -4,6 +4,7 @@ use crate::bounded::Peer;
 use crate::error::ApiError;
 use crate::json;
 use crate::parameters::numbers;
+use crate::perpetual::{perpetual, perpetuals, positions};
 use crate::sources::{FollowerStatus, ProjectionSource, Readiness, StatusSource};
 use axum::Router;
 use axum::extract::{ConnectInfo, Path, RawQuery, State};
@@ -43,8 +44,8 @@ pub(crate) struct App {
     pub query_timeout: Duration,
 }
 
-type Shared = State<Arc<App>>;
-type Answer = Result<Response, ApiError>;
+pub(crate) type Shared = State<Arc<App>>;
+pub(crate) type Answer = Result<Response, ApiError>;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -53,6 +54,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/assets", get(assets))
         .route("/v1/accounts/{account}", get(account))
         .route("/v1/accounts/{account}/orders", get(orders))
+        .route("/v1/positions/{account}", get(positions))
+        .route("/v1/perpetuals", get(perpetuals))
+        .route("/v1/perpetuals/{symbol}", get(perpetual))
         .route("/v1/groups/{group}", get(group))
         .route("/v1/keys", get(keys))
         .route("/v1/status", get(status))
@@ -69,7 +73,7 @@ fn body(text: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-fn json<T: Serialize>(value: &T) -> Answer {
+pub(crate) fn json<T: Serialize>(value: &T) -> Answer {
     let failed = |error: serde_json::Error| {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), "tell the operator")
     };
@@ -78,7 +82,7 @@ fn json<T: Serialize>(value: &T) -> Answer {
 
 impl App {
     /// Asks the shadow without blocking this thread.
-    async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         at_least: u64,
         question: impl FnOnce(&Shadow) -> Result<T, QueryError> + Send + 'static,
@@ -164,7 +168,7 @@ fn number_of(what: &str, text: &str) -> Result<u32, ApiError> {
 }
 
 /// The state of an account that exists.
-async fn account_state(
+pub(crate) async fn account_state(
     app: &App,
     peer: SocketAddr,
     account: &str,
@@ -188,6 +192,8 @@ async fn account(
 ) -> Answer {
     let (account, state) = account_state(&app, peer, &account, query.as_deref()).await?;
     let balances = state.balances.into_iter().map(Into::into).collect();
+    let futures =
+        state.margins.iter().map(|view| json::Futures { asset: view.asset.0, wallet: view.wallet.0 }).collect();
     let fees = state.fees.into_iter().map(Into::into).collect();
     json(&json::Account {
         account,
@@ -197,6 +203,7 @@ async fn account(
         suspended: state.suspended,
         fees,
         balances,
+        futures,
     })
 }
 
@@ -299,8 +306,8 @@ async fn ready(State(app): Shared) -> Answer {
 }
 
 async fn not_found(uri: axum::http::Uri) -> ApiError {
-    let remedy = "paths: /v1/book/SYMBOL, /v1/symbols, /v1/assets, /v1/accounts/ID, /v1/accounts/ID/orders, /v1/groups/ID, \
-                  /v1/keys, /v1/status, /v1/projection, /metrics, /health/live, /health/ready";
+    let remedy = "paths: /v1/book/SYMBOL, /v1/symbols, /v1/assets, /v1/accounts/ID, /v1/accounts/ID/orders, /v1/positions/ID, \
+                  /v1/perpetuals, /v1/perpetuals/SYMBOL, /v1/groups/ID, /v1/keys, /v1/status, /v1/projection, /metrics, /health/live, /health/ready";
     ApiError::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()), remedy)
 }
 

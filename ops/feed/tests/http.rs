@@ -72,7 +72,11 @@ struct Site {
 impl Site {
     fn new(seed: u64, commands: usize) -> Self {
         let world = World::new();
-        let mut writer = Writer::new(&world, seed, WIDE);
+        let writer = Writer::new(&world, seed, WIDE);
+        Self::over(world, writer, commands)
+    }
+
+    fn over(world: World, mut writer: Writer, commands: usize) -> Self {
         let (handle, inbox) = ShadowHandle::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let (watermarks, flag) = (writer.watermarks.clone(), Arc::clone(&stop));
@@ -216,6 +220,55 @@ fn definitions_accounts_and_status() {
     site.close();
 }
 
+/// Positions and contracts are those of the engine; some of the stream's accounts hold some.
+#[test]
+fn perpetuals_and_positions_are_those_of_the_engine() {
+    let world = World::new();
+    let writer = Writer::new(&world, 45, WIDE).with_perpetuals();
+    let site = Site::over(world, writer, 3_000);
+    let engine = &site.writer.engine;
+    let (_, all) = site.get("/v1/perpetuals");
+    let all = all["perpetuals"].as_array().unwrap().clone();
+    let contracts: Vec<_> =
+        engine.symbols().into_iter().filter_map(|s| Some((s.name, engine.contract_view(s.symbol)?))).collect();
+    assert!(!contracts.is_empty() && all.len() == contracts.len(), "the stream makes perpetuals");
+    for (listed, (name, view)) in all.iter().zip(&contracts) {
+        let (status, one) = site.get(&format!("/v1/perpetuals/{name}?min_sequence={}", site.last));
+        assert_eq!((status, &one["kind"], &one["sequence"]), (200, &json!("PERPETUAL"), &json!(site.last)));
+        assert_eq!(one["tiers"].as_array().unwrap().len(), view.tiers.len());
+        for (field, expected) in [
+            ("symbol", json!(view.symbol.0)),
+            ("mark", json!(view.mark.0)),
+            ("mark_fresh", json!(view.fresh)),
+            ("funding_index", json!(view.funding_index)),
+            ("open_interest", json!(view.open_interest.0)),
+            ("max_leverage", json!(view.max_leverage)),
+            ("reduce_only", json!(view.reduce_only)),
+        ] {
+            assert_eq!((&one[field], &listed[field]), (&expected, &expected), "{name} {field}");
+        }
+    }
+    let mut held = 0;
+    for account in engine.account_ids() {
+        let (status, answer) = site.get(&format!("/v1/positions/{account}"));
+        let positions = answer["positions"].as_array().unwrap();
+        assert_eq!((status, positions.len()), (200, engine.positions(account).len()));
+        for (position, view) in positions.iter().zip(engine.positions(account)) {
+            assert_eq!((&position["quantity"], &position["cost"]), (&json!(view.quantity.0), &json!(view.cost.0)));
+            assert_eq!(position["maintenance"].as_i64().map(i128::from), Some(view.maintenance));
+            held += usize::from(view.quantity.0 != 0);
+        }
+        let (margins, (_, wallets)) = (engine.margins(account), site.get(&format!("/v1/accounts/{account}")));
+        assert_eq!(answer["margins"].as_array().unwrap().len(), margins.len());
+        for (place, margin) in margins.iter().enumerate() {
+            assert_eq!(answer["margins"][place]["equity"].as_i64().map(i128::from), Some(margin.equity));
+            assert_eq!(wallets["futures"][place]["wallet"], json!(margin.wallet.0));
+        }
+    }
+    assert!(held > 0, "nobody holds a position");
+    site.close();
+}
+
 #[test]
 fn errors_say_what_and_what_to_do() {
     let site = Site::new(44, 100);
@@ -227,6 +280,10 @@ fn errors_say_what_and_what_to_do() {
         ("/v1/book/NOTHING?depth=x", 400, "whole number"),
         ("/v1/book/NOTHING?deep=1", 400, "depth, sequence"),
         ("/v1/accounts/abc", 400, "its number"),
+        ("/v1/positions/abc", 400, "its number"),
+        ("/v1/positions/4000000000", 404, "number"),
+        ("/v1/perpetuals/NOTHING", 404, "/v1/perpetuals"),
+        ("/v1/perpetuals?depth=1", 400, "min_sequence"),
         ("/v1/accounts/4000000000", 404, "number"),
         ("/v1/projection?min_sequence=9&timeout_ms=1", 504, "timeout_ms"),
         ("/v1/projection?timeout_ms=60001", 400, "at most 60000 ms"),

@@ -96,6 +96,12 @@ impl Writer {
         Self::over(opened, Engine::new(), generator, Some(genesis))
     }
 
+    /// The stream trades perpetuals, too; before the first command.
+    pub fn with_perpetuals(mut self) -> Self {
+        self.generator = self.generator.with(Feature::Perpetual);
+        self
+    }
+
     pub fn over(opened: Opened, engine: Engine, generator: Generator, genesis: Option<Genesis>) -> Self {
         let history = History::from(&opened.journal);
         let (appender, watermarks, background) = opened.journal.start(Arc::new(NoStreams), None);

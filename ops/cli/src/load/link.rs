@@ -14,7 +14,7 @@
 //! continuity check of the session; the ledger has every message as it came.
 
 use super::latency::{Latencies, Stage};
-use super::mix::Generator;
+use super::source::{Happened, Source};
 use crate::ledger;
 use ringbook_client::{ClientError, Connection, Incoming, Key, Options, Report, Session};
 use ringbook_wire::message::{Message, MessageType, NewOrder};
@@ -58,6 +58,8 @@ pub struct Counts {
     pub resolved_by_resume: u64,
     /// Refusals by code.
     pub rejects: BTreeMap<u16, u64>,
+    /// What happened in a perpetual.
+    pub perpetual: Happened,
     /// What the errors were, each once, the first few.
     pub notes: Vec<String>,
 }
@@ -112,7 +114,7 @@ pub struct Link {
     key: Key,
     session: Session,
     connection: Option<Connection>,
-    generator: Generator,
+    source: Source,
     slots: VecDeque<Slot>,
     /// Number of the first slot's request.
     first: u32,
@@ -130,13 +132,13 @@ pub struct Link {
 
 impl Link {
     /// Not connected yet.
-    pub fn new(options: Options, key: Key, generator: Generator) -> Self {
+    pub fn new(options: Options, key: Key, source: Source) -> Self {
         Self {
             options,
             key,
             session: Session::new(),
             connection: None,
-            generator,
+            source,
             slots: VecDeque::new(),
             first: 1,
             unanswered: 0,
@@ -214,7 +216,7 @@ impl Link {
         let request = self.first.wrapping_add(self.slots.len() as u32);
         let mut bytes = self.spare.pop().unwrap_or_default();
         bytes.clear();
-        self.generator.next(request, ringbook_client::order::now(), &mut bytes);
+        self.source.next(request, ringbook_client::order::now(), &mut bytes);
         if bytes.is_empty() {
             self.spare.push(bytes);
             return;
@@ -226,8 +228,10 @@ impl Link {
         connection.queue_raw(&bytes);
         self.slots.push_back(Slot { intended, bytes, answered: false, finished: false, traded: false, resent: false });
         self.unanswered += 1;
-        books.counts.sent += 1;
-        books.latencies.record(Stage::SendLag, now.saturating_sub(intended));
+        if !self.source.is_market() {
+            books.counts.sent += 1;
+            books.latencies.record(Stage::SendLag, now.saturating_sub(intended));
+        }
     }
 
     /// Writes and reads; `true` if anything came.
@@ -300,7 +304,7 @@ impl Link {
                     (slot.answered, slot.finished) = (true, true);
                     self.unanswered -= 1;
                     books.counts.busy += 1;
-                    self.generator.not_executed(&slot.bytes);
+                    self.source.not_executed(&slot.bytes);
                     self.trim();
                 }
             }
@@ -312,11 +316,8 @@ impl Link {
     }
 
     fn report(&mut self, report: &Report, now: u64, books: &mut Books) {
-        match report {
-            Report::Accepted(accepted) => self.generator.accepted(accepted),
-            Report::Done(done) => self.generator.done(done),
-            _ => {}
-        }
+        self.source.heard(report, &mut books.counts.perpetual);
+        let market = self.source.is_market();
         let counts = &mut books.counts;
         if report.request() != 0 {
             self.current = report.request();
@@ -325,10 +326,14 @@ impl Link {
                 if !slot.answered {
                     slot.answered = true;
                     self.unanswered -= 1;
-                    counts.acked += 1;
                     counts.answered_by_resume += u64::from(self.catching_up);
-                    books.latencies.record(Stage::Ack, latency);
-                    count_outcome(report, slot, counts);
+                    if market {
+                        counts.perpetual.answered(report, &slot.bytes);
+                    } else {
+                        counts.acked += 1;
+                        books.latencies.record(Stage::Ack, latency);
+                        count_outcome(report, slot, self.source.in_perpetual(), counts);
+                    }
                 }
                 if let Report::Trade(trade) = report
                     && trade.liquidity == Liquidity::Taker.code()
@@ -376,7 +381,7 @@ impl Link {
                 (slot.answered, slot.finished) = (true, true);
                 self.unanswered -= 1;
                 books.counts.resolved_by_resume += 1;
-                self.generator.not_executed(&slot.bytes);
+                self.source.not_executed(&slot.bytes);
             }
         }
         self.trim();
@@ -396,7 +401,7 @@ fn slot(slots: &mut VecDeque<Slot>, first: u32, request: u32) -> Option<&mut Slo
     if request == 0 { None } else { slots.get_mut(request.wrapping_sub(first) as usize) }
 }
 
-fn count_outcome(report: &Report, slot: &Slot, counts: &mut Counts) {
+fn count_outcome(report: &Report, slot: &Slot, perpetual: bool, counts: &mut Counts) {
     let new_order = codec::header(&slot.bytes).kind == MessageType::NewOrder as u8;
     match report {
         Report::Rejected(rejected) => {
@@ -409,7 +414,8 @@ fn count_outcome(report: &Report, slot: &Slot, counts: &mut Counts) {
             let race = match code {
                 Some(RejectCode::UnknownOrder | RejectCode::AmendQty | RejectCode::AmendNothing) => !new_order,
                 Some(RejectCode::TriggerImmediate | RejectCode::TooManyOrders) => stop,
-                _ => false,
+                Some(code) => perpetual && is_of_margin(code),
+                None => false,
             };
             if !race {
                 let name = code.map_or("unknown", RejectCode::name);
@@ -427,6 +433,19 @@ fn count_outcome(report: &Report, slot: &Slot, counts: &mut Counts) {
         }
         _ => {}
     }
+}
+
+/// Refusals that depend on positions, money and marks of the moment: part of trading perpetuals to the edge.
+fn is_of_margin(code: RejectCode) -> bool {
+    matches!(
+        code,
+        RejectCode::PositionLimit
+            | RejectCode::InsufficientMargin
+            | RejectCode::TierLeverage
+            | RejectCode::ReduceOnly
+            | RejectCode::ReduceOnlyMode
+            | RejectCode::NoMark
+    )
 }
 
 /// Whether the server no longer has what the token asks for.

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //!            due? ──► Link (round robin among the ready ones) ──► socket
+//!   mark due? ──► Link of the market (perpetuals) ───────────────► socket
 //!  wait ◄─── nothing moved                                          │
 //!            reports ──► counts, latencies, ledger  ◄───────────────┘
 //! ```
@@ -13,23 +14,32 @@
 //! Invariants: a request that is due is never left out: while no connection can take it, it waits and its latency
 //! grows; what was never sent when time is up is counted as `unsent`, what was sent and never answered as `lost`.
 
+mod generator;
 pub(crate) mod latency;
 mod link;
 mod mix;
+mod perpetual;
 mod setup;
+mod source;
+mod summary;
 
 use crate::flow::market::{key, random};
 use crate::ledger;
-use latency::{Latencies, Stage};
+use generator::{Generator, Terms};
+use latency::Latencies;
 use link::{Books, Counts, Link};
-use mix::{Generator, Mix, Terms};
+use mix::Mix;
 use ringbook_client::Options;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
+use source::{Market, Source};
+use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
+use summary::Summary;
 
 /// Requests sent in one turn before reports are read.
 const BURST: usize = 64;
@@ -43,7 +53,11 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(5);
     after_help = "Examples:\n  \
         ringbook load --connect 127.0.0.1:7401 --rate 5000 --duration 60 --json\n  \
         ringbook load --connect 127.0.0.1:7401 --rate 20000 --duration 30 --hdr load.hlog --ledger load.ledger\n  \
-        ringbook load --connect 127.0.0.1:7401 --closed-loop --duration 10\n\n\
+        ringbook load --connect 127.0.0.1:7401 --closed-loop --duration 10\n  \
+        ringbook load --connect 127.0.0.1:7401 --rate 1000 --duration 60 --perpetual\n\n\
+        --perpetual makes and uses LOAD-PERP (number 900), with little money, high leverage, marks that wander and leap,\n\
+        and funding each second, so that accounts are liquidated, taken over and deleveraged; with --symbol-id it trades\n\
+        a perpetual of yours and moves its marks.\n\n\
         The exchange may be killed and restarted meanwhile: the load resumes and checks that no report is missing or\n\
         doubled. Exit code: 0 all well, 1 lost requests, errors or resume errors, 2 the load could not be run."
 )]
@@ -63,7 +77,8 @@ pub struct LoadArgs {
     /// Connections
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub connections: u32,
-    /// TOML file with the shares in percent: passive, crossing, cancel, amend, and if wanted iceberg, gtd, stop, budget
+    /// TOML file with the shares in percent: passive, crossing, cancel, amend, and if wanted iceberg, gtd, stop, budget, in
+    /// perpetuals market, reduce_only, stop_mark, close_position
     #[arg(long, value_name = "FILE")]
     pub mix: Option<PathBuf>,
     /// Write an HdrHistogram log with tags per stage
@@ -78,12 +93,24 @@ pub struct LoadArgs {
     /// First of them; they are created and topped up as needed
     #[arg(long, value_name = "ID", default_value_t = 1_000)]
     pub first_account: u32,
-    /// Name of the symbol, for the report
-    #[arg(long, value_name = "NAME", default_value = "BTC-USDT")]
-    pub symbol: String,
-    /// Number of the symbol
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub symbol_id: u32,
+    /// Name of the symbol, for the report [default: BTC-USDT; LOAD-PERP with --perpetual]
+    #[arg(long, value_name = "NAME")]
+    symbol: Option<String>,
+    /// Number of the symbol [default: 1; with --perpetual 900, which is made]
+    #[arg(long, value_name = "N")]
+    symbol_id: Option<u32>,
+    /// Trade a perpetual, and move its marks (needs feed.key and HTTP)
+    #[arg(long)]
+    pub perpetual: bool,
+    /// HTTP address, where a perpetual's state is read [default: what `serve` wrote beside the keys, else port 7480 of the same host]
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<String>,
+    /// Marks per second
+    #[arg(long, value_name = "N", default_value_t = 10.0)]
+    pub mark_rate: f64,
+    /// Units of the settlement asset in each futures wallet at the start, at least, and after each takeover
+    #[arg(long, value_name = "UNITS", default_value_t = 50_000_000_000)]
+    pub futures_units: i64,
     /// Number of its base asset
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub base_asset: u32,
@@ -96,18 +123,18 @@ pub struct LoadArgs {
     /// Units of quote that each account has at the start, at least
     #[arg(long, value_name = "UNITS", default_value_t = 10_000_000_000_000_000)]
     pub quote_units: i64,
-    /// Middle of the prices, in ticks
-    #[arg(long, value_name = "TICKS", default_value_t = 6_000_000)]
-    pub price: i64,
-    /// Farthest distance of an order from it, in ticks
-    #[arg(long, value_name = "TICKS", default_value_t = 100)]
-    pub spread: i64,
-    /// Largest quantity of a passive order, in lots
-    #[arg(long, value_name = "LOTS", default_value_t = 100)]
-    pub quantity: i64,
-    /// Open orders of an account above which it cancels instead
-    #[arg(long, value_name = "N", default_value_t = 150)]
-    pub max_open: usize,
+    /// Middle of the prices, in ticks [default: 6000000; of LOAD-PERP 600000, of another perpetual its mark]
+    #[arg(long, value_name = "TICKS")]
+    price: Option<i64>,
+    /// Farthest distance of an order from it, in ticks [default: 100; 300 in a perpetual]
+    #[arg(long, value_name = "TICKS")]
+    spread: Option<i64>,
+    /// Largest quantity of a passive order, in lots [default: 100; 40 in a perpetual]
+    #[arg(long, value_name = "LOTS")]
+    quantity: Option<i64>,
+    /// Open orders of an account above which it cancels instead [default: 150; 12 in a perpetual]
+    #[arg(long, value_name = "N")]
+    max_open: Option<usize>,
     /// One request at a time, the next when the last is answered
     #[arg(long)]
     pub closed_loop: bool,
@@ -120,6 +147,23 @@ pub struct LoadArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+impl LoadArgs {
+    /// Name of the symbol.
+    pub fn symbol(&self) -> &str {
+        self.symbol.as_deref().unwrap_or(if self.perpetual { perpetual::NAME } else { "BTC-USDT" })
+    }
+
+    /// Number of the symbol.
+    pub fn symbol_id(&self) -> u32 {
+        self.symbol_id.unwrap_or(if self.perpetual { perpetual::NUMBER } else { 1 })
+    }
+
+    /// The default on spot, or the one in a perpetual.
+    fn or<T>(&self, given: Option<T>, spot: T, perpetual: T) -> T {
+        given.unwrap_or(if self.perpetual { perpetual } else { spot })
+    }
 }
 
 /// Runs the load.
@@ -136,15 +180,9 @@ pub fn run(args: LoadArgs) -> ExitCode {
     }
 }
 
-struct Summary {
-    books: Books,
-    lost: u64,
-    unsent: u64,
-    seconds: f64,
-    cpu_share: f64,
-}
-
 fn check(args: &LoadArgs) -> Result<(), String> {
+    let (price, spread) = (args.or(args.price, 6_000_000, 600_000), args.or(args.spread, 100, 300));
+    let quantity = args.or(args.quantity, 100, 40);
     let positive = |value: f64| value.is_finite() && value > 0.0;
     let wrong = if args.rate.is_some_and(|rate| !positive(rate)) {
         "--rate needs a number above 0"
@@ -154,7 +192,9 @@ fn check(args: &LoadArgs) -> Result<(), String> {
         "--wait-answers needs seconds from 0"
     } else if args.connections == 0 || args.accounts < args.connections || args.accounts > 100_000 {
         "--accounts must be at least --connections, which is at least 1"
-    } else if args.spread < 1 || args.price <= args.spread || args.quantity < 1 || args.max_open < 1 {
+    } else if !positive(args.mark_rate) || args.mark_rate > 1e6 || args.futures_units < 1 {
+        "--mark-rate and --futures-units need numbers above 0"
+    } else if spread < 1 || price <= spread || quantity < 1 || args.max_open == Some(0) {
         "--price must be above --spread, and --spread, --quantity and --max-open at least 1"
     } else {
         return Ok(());
@@ -164,30 +204,42 @@ fn check(args: &LoadArgs) -> Result<(), String> {
 
 fn execute(args: &LoadArgs) -> Result<Summary, String> {
     check(args)?;
-    let mix = args.mix.as_deref().map_or(Ok(Mix::default()), Mix::load)?;
+    let mix = match &args.mix {
+        Some(file) => Mix::load(file, args.perpetual)?,
+        None => args.or(None, Mix::SPOT, Mix::PERPETUAL),
+    };
     let latencies = Latencies::new(args.hdr.as_deref())?;
     let open_ledger = |path: &PathBuf| {
         ledger::Writer::open(path).map_err(|error| format!("cannot write ledger {}: {error}", path.display()))
     };
     let ledger = args.ledger.as_ref().map(open_ledger).transpose()?;
     let accounts = setup::prepare(args)?;
-
+    let contract = if args.perpetual { Some(perpetual::prepare(args, &accounts)?) } else { None };
+    let price = args.price.or(contract.map(|contract| contract.mark)).unwrap_or(6_000_000);
     let terms = Terms {
-        symbol: args.symbol_id,
-        price: args.price,
-        spread: args.spread,
-        quantity: args.quantity,
-        max_open: args.max_open,
+        symbol: args.symbol_id(),
+        price: Rc::new(Cell::new(price)),
+        spread: args.or(args.spread, 100, 300),
+        quantity: args.or(args.quantity, 100, 40),
+        max_open: args.or(args.max_open, 150, 12),
+        perpetual: args.perpetual.then_some((args.quote_asset, args.futures_units)),
     };
     let (run, session) = (random() | 1 << 63, random() as u32);
-    let mut links: Vec<Link> = Vec::new();
-    for number in 0..args.connections {
-        let mine = accounts.iter().copied().skip(number as usize).step_by(args.connections as usize).collect();
-        let generator = Generator::new(mix, terms, mine, run, u64::from(number) << 40 | 1);
+    let link = |number: u32, key_file: &str, source| -> Result<Link, String> {
         let mut options = Options::new(&args.connect).session(session.wrapping_add(number));
         options.connect_timeout = Duration::from_secs(2);
         options.heartbeat_ms = 5_000;
-        links.push(Link::new(options, key(&args.keys, "trade.key")?, generator));
+        Ok(Link::new(options, key(&args.keys, key_file)?, source))
+    };
+    let mut links: Vec<Link> = Vec::new();
+    for number in 0..args.connections {
+        let mine = accounts.iter().copied().skip(number as usize).step_by(args.connections as usize).collect();
+        let generator = Generator::new(mix, terms.clone(), mine, run, u64::from(number) << 40 | 1);
+        links.push(link(number, "trade.key", Source::Orders(Box::new(generator)))?);
+    }
+    if let Some(contract) = contract {
+        let market = Market::new(terms.symbol, terms.price, run, contract.funding);
+        links.push(link(args.connections, "feed.key", Source::Market(market))?);
     }
     // Best effort: without it, a sleep is some 50 µs longer, which `send_lag` shows.
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
@@ -199,27 +251,38 @@ fn execute(args: &LoadArgs) -> Result<Summary, String> {
     drive(args, &mut links, books)
 }
 
-/// The loop. `next` is the number of the next request.
+/// The loop. `next` is the number of the next request. The connection of the market, if there is one, is the last.
 fn drive(args: &LoadArgs, links: &mut [Link], mut books: Books) -> Result<Summary, String> {
     let duration = Duration::from_secs_f64(args.duration);
     let deadline = duration + Duration::from_secs_f64(args.wait_answers);
     let rate = args.rate.unwrap_or(1e9);
     let total = if args.closed_loop { u64::MAX } else { (rate * args.duration).ceil() as u64 };
     let due = |number: u64| Duration::from_secs_f64(number as f64 / rate);
-    let (cpu, mut next, mut turn) = (cpu_seconds(), 0, 0);
+    let (cpu, mut next, mut turn, mut marks) = (cpu_seconds(), 0, 0, 0_u64);
+    let traders = args.connections as usize;
     loop {
         for link in links.iter_mut() {
             link.connect(&mut books)?;
         }
-        let idle = links.iter().all(|link| link.unanswered() == 0);
+        let idle = links[..traders].iter().all(|link| link.unanswered() == 0);
         let now = books.start.elapsed();
-        if args.closed_loop && idle && now < duration && links.iter().all(Link::is_ready) {
-            links[(next % links.len() as u64) as usize].send(now.as_nanos() as u64, &mut books);
+        let (orders, market) = links.split_at_mut(traders);
+        if let Some(market) = market.first_mut()
+            && now < duration
+            && Duration::from_secs_f64(marks as f64 / args.mark_rate) <= now
+            && market.is_ready()
+        {
+            // What could not be sent in time is not sent late: the next mark is newer.
+            marks = (now.as_secs_f64() * args.mark_rate) as u64 + 1;
+            market.send(now.as_nanos() as u64, &mut books);
+        }
+        if args.closed_loop && idle && now < duration && orders.iter().all(Link::is_ready) {
+            orders[next as usize % traders].send(now.as_nanos() as u64, &mut books);
             next += 1;
         }
         let mut burst = 0;
         while !args.closed_loop && next < total && burst < BURST && due(next) <= now && now < deadline {
-            let ready = (0..links.len()).map(|step| (turn + step) % links.len()).find(|&place| links[place].is_ready());
+            let ready = (0..traders).map(|step| (turn + step) % traders).find(|&place| links[place].is_ready());
             let Some(place) = ready else { break };
             links[place].send(due(next).as_nanos() as u64, &mut books);
             (next, turn, burst) = (next + 1, place + 1, burst + 1);
@@ -238,7 +301,7 @@ fn drive(args: &LoadArgs, links: &mut [Link], mut books: Books) -> Result<Summar
         }
         if !moved {
             // What is due and cannot be sent waits for a report, not for the clock.
-            let paced = next < total && !args.closed_loop && links.iter().any(Link::is_ready);
+            let paced = next < total && !args.closed_loop && links[..traders].iter().any(Link::is_ready);
             let until = if paced { due(next).saturating_sub(books.start.elapsed()) } else { LONGEST_SLEEP };
             if until.is_zero() {
                 continue;
@@ -287,116 +350,4 @@ fn wait(links: &[Link], time: Duration) {
 fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-impl Summary {
-    fn is_well(&self) -> bool {
-        let counts = &self.books.counts;
-        counts.errors == 0 && counts.resume_errors == 0 && self.lost == 0 && self.unsent == 0
-    }
-
-    fn json(&self, args: &LoadArgs) -> serde_json::Value {
-        let counts = &self.books.counts;
-        serde_json::json!({
-            "symbol": args.symbol,
-            "mode": if args.closed_loop { "closed" } else { "open" },
-            "rate": args.rate,
-            "connections": args.connections,
-            "accounts": args.accounts,
-            "sent": counts.sent,
-            "unsent": self.unsent,
-            "acked": counts.acked,
-            "rejected": counts.rejected,
-            "rejects": counts.rejects.iter().map(|(code, count)| (code.to_string(), *count)).collect::<std::collections::BTreeMap<_, _>>(),
-            "matched": counts.matched,
-            "busy": counts.busy,
-            "errors": counts.errors,
-            "lost": self.lost,
-            "disconnects": counts.disconnects,
-            "reconnects": counts.reconnects,
-            "resume_errors": counts.resume_errors,
-            "answered_by_resume": counts.answered_by_resume,
-            "resent": counts.resent,
-            "replayed": counts.replayed,
-            "resolved_by_resume": counts.resolved_by_resume,
-            "seconds": self.seconds,
-            "achieved_per_s": counts.acked as f64 / self.seconds.max(1e-9),
-            "cpu_share": self.cpu_share,
-            "latency_us": self.books.latencies.json(Stage::Ack),
-            "match_latency_us": self.books.latencies.json(Stage::Match),
-            "send_lag_us": self.books.latencies.json(Stage::SendLag),
-            "notes": counts.notes,
-        })
-    }
-
-    fn print(&self, args: &LoadArgs) {
-        let counts = &self.books.counts;
-        for note in &counts.notes {
-            eprintln!("note: {note}");
-        }
-        if let Some(advice) = advice(counts, args) {
-            eprintln!("{advice}");
-        }
-        if args.json {
-            crate::output::line(format_args!("{}", self.json(args)));
-            return;
-        }
-        crate::output::line(format_args!(
-            "sent {} ({} never), answered {} in {:.1} s: {:.0} per second",
-            counts.sent,
-            self.unsent,
-            counts.acked,
-            self.seconds,
-            counts.acked as f64 / self.seconds.max(1e-9)
-        ));
-        crate::output::line(format_args!(
-            "rejected {}, busy {}, errors {}, lost {}; matched {}",
-            counts.rejected, counts.busy, counts.errors, self.lost, counts.matched
-        ));
-        if counts.disconnects > 0 {
-            crate::output::line(format_args!(
-                "broken connections {}, resume errors {}, answered by the history {}, sent again {}, given up {}",
-                counts.disconnects,
-                counts.resume_errors,
-                counts.answered_by_resume,
-                counts.resent,
-                counts.resolved_by_resume
-            ));
-        }
-        for stage in Stage::ALL {
-            crate::output::line(format_args!("{}", self.books.latencies.line(stage)));
-        }
-        crate::output::line(format_args!("this tool used {:.0} % of one core", self.cpu_share * 100.0));
-    }
-}
-
-/// What to change when orders are refused.
-fn advice(counts: &Counts, args: &LoadArgs) -> Option<String> {
-    let any = |codes: &[u16]| codes.iter().any(|code| counts.rejects.contains_key(code));
-    let symbol = args.symbol_id;
-    Some(if any(&[105]) {
-        "there is no such symbol: give the number of one with --symbol-id (GET /v1/symbols lists them)".to_owned()
-    } else if any(&[106]) {
-        format!(
-            "symbol {symbol} takes no such orders now: `ringbook admin status {symbol} TRADING`, or another --symbol-id"
-        )
-    } else if any(&[107]) {
-        "the exchange is in maintenance: `ringbook admin maintenance off`".to_owned()
-    } else if any(&[103]) {
-        "an account is suspended: `ringbook admin account ID --active`, or others with --first-account".to_owned()
-    } else if any(&[200, 201]) {
-        "prices are refused: give --price near the last trade, and a smaller --spread".to_owned()
-    } else if any(&[202, 203]) {
-        "quantities are refused: give another --quantity".to_owned()
-    } else if any(&[300]) {
-        format!(
-            "accounts run out of money: they were given assets {} and {}. If symbol {symbol} trades others (GET /v1/symbols), \
-             give --base-asset and --quote-asset; else larger --base-units and --quote-units, or a smaller --quantity",
-            args.base_asset, args.quote_asset
-        )
-    } else if any(&[210]) {
-        "accounts have too many open orders: give a smaller --max-open, or more --accounts".to_owned()
-    } else {
-        return None;
-    })
 }

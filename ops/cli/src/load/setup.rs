@@ -31,13 +31,15 @@ pub fn prepare(args: &LoadArgs) -> Result<Vec<u32>, String> {
             let answer = admin.set_account(account, 0, false).map_err(said)?;
             answer.result().map_err(|rejection| format!("account {account} was refused: {rejection}"))?;
         }
-        if !state.orders.is_empty() {
-            let answer = trade.cancel_all(account, Some(args.symbol_id), None).map_err(said)?;
+        if state.orders.iter().any(|order| order.symbol.0 == args.symbol_id()) {
+            let answer = trade.cancel_all(account, Some(args.symbol_id()), None).map_err(said)?;
             answer.result().map_err(|rejection| {
                 format!("cancelling the orders of account {account} was refused: {rejection}; check --symbol-id")
             })?;
         }
-        for (asset, wanted) in [(args.base_asset, args.base_units), (args.quote_asset, args.quote_units)] {
+        // A perpetual needs only what it is settled in.
+        let base = if args.perpetual { 0 } else { args.base_units };
+        for (asset, wanted) in [(args.base_asset, base), (args.quote_asset, args.quote_units)] {
             let (available, held) = state.balance(asset);
             let missing = wanted.saturating_sub(available).saturating_sub(held);
             if missing > 0 {
@@ -55,6 +57,6 @@ pub fn prepare(args: &LoadArgs) -> Result<Vec<u32>, String> {
     Ok(accounts)
 }
 
-fn said(error: ClientError) -> String {
+pub fn said(error: ClientError) -> String {
     error.to_string()
 }

@@ -3,11 +3,16 @@
 //! Invariant: a change changes what is named and nothing else; what SET_… needs beside it is read from the exchange first.
 
 mod account;
+mod contract;
 mod key;
+mod margin;
+mod market;
 mod money;
-mod present;
+mod perpetual;
+pub mod present;
 mod symbol;
 mod terms;
+pub mod units;
 
 use crate::output::{could_not, print};
 use clap::Subcommand;
@@ -22,7 +27,7 @@ use std::process::ExitCode;
 /// Arguments of `ringbook admin`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  ringbook admin account 500\n  ringbook admin status 1 HALTED\n  ringbook admin deposit 500 --asset 2 --amount 100000000000 --adjustment 1\n  ringbook admin asset 9 EUR --scale 2\n  ringbook admin symbol 9 BTC-EUR --base 1 --quote 9 --base-lot 100000 --value-per-tick-lot 1\n  ringbook admin symbol 9 --max-open-orders 500\n  ringbook admin key 10 --role trade --first-account 500 --last-account 500 --out bot.key"
+    after_help = "Examples:\n  ringbook admin account 500\n  ringbook admin status 1 HALTED\n  ringbook admin deposit 500 --asset 2 --amount 100000000000 --adjustment 1\n  ringbook admin asset 9 EUR --scale 2\n  ringbook admin symbol 9 BTC-EUR --base 1 --quote 9 --base-lot 100000 --value-per-tick-lot 1\n  ringbook admin symbol 9 --max-open-orders 500\n  ringbook admin perpetual 3 --mark-jump 3%\n  ringbook admin mark 3 600000\n  ringbook admin key 10 --role trade --first-account 500 --last-account 500 --out bot.key"
 )]
 pub struct AdminArgs {
     /// Order entry address
@@ -31,7 +36,7 @@ pub struct AdminArgs {
     /// HTTP address, where present terms are read [default: what `serve` wrote beside the keys, else port 7480 of the same host]
     #[arg(long, value_name = "ADDR", global = true, help_heading = "Where and how")]
     http: Option<String>,
-    /// Folder with admin.key and funds.key
+    /// Folder with admin.key, funds.key and trade.key
     #[arg(
         long,
         value_name = "DIR",
@@ -95,6 +100,52 @@ enum Change {
     Deposit(money::MoneyArgs),
     /// Debits an account
     Withdraw(money::MoneyArgs),
+    Perpetual(Box<perpetual::PerpetualArgs>),
+    /// Lets only orders that do not increase exposure into a perpetual, or all again
+    #[command(
+        after_help = "The exchange does this by itself where neither the insurance fund nor auto-deleveraging covers a position. \
+                      Example:\n  ringbook admin reduce-only 20 off"
+    )]
+    ReduceOnly {
+        /// Number of the perpetual; GET /v1/perpetuals lists them
+        symbol: u32,
+        /// on or off
+        state: String,
+    },
+    Leverage(margin::LeverageArgs),
+    Transfer(margin::TransferArgs),
+    Margin(margin::MarginArgs),
+    PositionLimit(margin::PositionLimitArgs),
+    Mark(market::MarkArgs),
+    Funding(market::FundingArgs),
+    /// Ends all orders of a perpetual, closes all its positions at a price, and closes it for good
+    #[command(after_help = "Example:\n  ringbook admin settle 20 --price 600000")]
+    Settle {
+        /// Number of the perpetual; GET /v1/perpetuals lists them
+        symbol: u32,
+        /// In ticks
+        #[arg(long, value_name = "TICKS", value_parser = clap::value_parser!(i64).range(1..))]
+        price: i64,
+    },
+}
+
+impl Change {
+    /// File of the key that may do it.
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Deposit(_) | Self::Withdraw(_) | Self::Transfer(_) | Self::Margin(_) => "funds.key",
+            Self::Leverage(_) => "trade.key",
+            _ => "admin.key",
+        }
+    }
+}
+
+fn on_or_off(what: &str, state: &str) -> Result<bool, String> {
+    match state.to_ascii_lowercase().as_str() {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("{what} {state}: must be on or off")),
+    }
 }
 
 /// What was done, for people and for programs.
@@ -130,18 +181,19 @@ fn field<const N: usize>(name: &str) -> Result<[u8; N], String> {
 }
 
 fn change(args: &AdminArgs) -> Result<Done, String> {
-    let money = matches!(args.change, Change::Deposit(_) | Change::Withdraw(_));
-    let file = args.keys.join(if money { "funds.key" } else { "admin.key" });
+    let file = args.keys.join(args.change.key());
     let key = Key::load(&file).map_err(|error| error.to_string())?;
     // Before anything is sent.
     let status = match &args.change {
         Change::Status { status, .. } => Some(named("status", status, SymbolStatus::ALL)?),
-        Change::Maintenance { state } => Some(match state.to_ascii_lowercase().as_str() {
-            "on" => SymbolStatus::CancelOnly,
-            "off" => SymbolStatus::Trading,
-            _ => return Err(format!("maintenance {state}: must be on or off")),
-        }),
+        Change::Maintenance { state } => {
+            Some(if on_or_off("maintenance", state)? { SymbolStatus::CancelOnly } else { SymbolStatus::Trading })
+        }
         _ => None,
+    };
+    let on = match &args.change {
+        Change::ReduceOnly { state, .. } => on_or_off("reduce-only", state)?,
+        _ => false,
     };
     let options = Options { own_only: true, session: std::process::id(), ..Options::new(&args.connect) };
     let mut client = Client::connect(options, key).map_err(|error| error.to_string())?;
@@ -160,6 +212,21 @@ fn change(args: &AdminArgs) -> Result<Done, String> {
         Change::Key(key) => key::run(&mut client, present, key),
         Change::Deposit(deposit) => money::deposit(&mut client, deposit),
         Change::Withdraw(withdraw) => money::withdraw(&mut client, withdraw),
+        Change::Perpetual(perpetual) => {
+            let present = present(&client)?;
+            perpetual::run(&mut client, &present, perpetual)
+        }
+        Change::ReduceOnly { symbol, .. } => {
+            let present = present(&client)?;
+            perpetual::reduce_only(&mut client, &present, *symbol, on)
+        }
+        Change::Leverage(leverage) => margin::leverage(&mut client, leverage),
+        Change::Transfer(transfer) => margin::transfer(&mut client, transfer),
+        Change::Margin(margin) => margin::margin(&mut client, margin),
+        Change::PositionLimit(limit) => margin::position_limit(&mut client, limit),
+        Change::Mark(mark) => market::mark(&mut client, mark),
+        Change::Funding(funding) => market::funding(&mut client, present, funding),
+        Change::Settle { symbol, price } => market::settle(&mut client, *symbol, *price),
     };
     // The answer is here; a goodbye that fails changes nothing.
     let _ = client.log_out();
@@ -223,6 +290,9 @@ fn set_status(client: &mut Client, symbol: u32, status: SymbolStatus) -> Result<
             "the whole exchange is TRADING or CANCEL_ONLY (`ringbook admin maintenance on` or `off`); give the number of a \
              symbol for anything else"
                 .into()
+        }
+        Some(RejectCode::BadConfig) if status == SymbolStatus::Closed => {
+            format!("it is CLOSED already, or a perpetual, which is closed with `ringbook admin settle {symbol} --price TICKS`")
         }
         Some(RejectCode::BadConfig) => format!("symbol {symbol} is CLOSED, which is final: make another symbol"),
         _ => "only an admin key may configure".into(),

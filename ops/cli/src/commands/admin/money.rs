@@ -59,7 +59,9 @@ pub fn withdraw(client: &mut Client, m: &MoneyArgs) -> Result<Done, String> {
 
 fn send<M: Message>(client: &mut Client, message: M, m: &MoneyArgs, text: String) -> Result<Done, String> {
     let what = format!("account {}, adjustment {}", m.account, m.adjustment);
-    let answer = refused(client, message, &what, |code, client| remedy(code, client, m))?;
+    let answer = refused(client, message, &what, |code, client| {
+        remedy(code, client, m.account, m.adjustment, |code, client| remedy_of_money(code, client, m.account, m.asset))
+    })?;
     let again = answer.reports.iter().any(|report| matches!(report, Report::Transfer(t) if t.replayed == 1));
     let text = if again {
         format!("this adjustment number was used before, with this very request; nothing changed: {text}")
@@ -69,10 +71,15 @@ fn send<M: Message>(client: &mut Client, message: M, m: &MoneyArgs, text: String
     Ok(Done { text, detail: json!({ "account": m.account, "asset": m.asset, "adjustment": m.adjustment }) })
 }
 
-/// What to do about a refusal. All but the first two have used the adjustment number up.
-fn remedy(code: Option<RejectCode>, client: &mut Client, m: &MoneyArgs) -> String {
-    let MoneyArgs { account, asset, .. } = *m;
-    let what = match code {
+/// What to do about a refusal. All but the first two have used the adjustment number up; `why` explains those.
+pub fn remedy(
+    code: Option<RejectCode>,
+    client: &mut Client,
+    account: u32,
+    adjustment: u64,
+    why: impl FnOnce(Option<RejectCode>, &mut Client) -> String,
+) -> String {
+    match code {
         Some(RejectCode::UnknownAccount) => {
             return format!(
                 "there is no account {account} (`ringbook admin account {account}`), or the key does not reach it"
@@ -85,6 +92,15 @@ fn remedy(code: Option<RejectCode>, client: &mut Client, m: &MoneyArgs) -> Strin
                 None => format!("give a number above the account's last one (GET /v1/accounts/{account})"),
             };
         }
+        _ => {}
+    }
+    let what = why(code, client);
+    format!("{what}. Number {adjustment} is used up: the next try needs a higher --adjustment")
+}
+
+/// What to do about a refusal that used the number up.
+pub fn remedy_of_money(code: Option<RejectCode>, client: &mut Client, account: u32, asset: u32) -> String {
+    match code {
         Some(RejectCode::AccountSuspended) => {
             format!("the account is suspended: `ringbook admin account {account} --active` first")
         }
@@ -99,6 +115,5 @@ fn remedy(code: Option<RejectCode>, client: &mut Client, m: &MoneyArgs) -> Strin
         Some(RejectCode::Amount) => "--amount must lie between 1 and 2^62".into(),
         Some(RejectCode::SupplyLimit) => "all accounts together may have 2^62 units of an asset".into(),
         _ => "docs/EVENTS.md, Deposits and withdrawals, lists the reasons".into(),
-    };
-    format!("{what}. Number {} is used up: the next try needs a higher --adjustment", m.adjustment)
+    }
 }

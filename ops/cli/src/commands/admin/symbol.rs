@@ -2,9 +2,10 @@
 
 use super::present::Present;
 use super::terms::{Asset, Terms, differences, lines, new_terms, remedy};
+use super::units::rate;
 use super::{Done, named};
 use ringbook_client::Client;
-use ringbook_wire::{FeeModel, StpMode, SymbolStatus};
+use ringbook_wire::{FeeModel, StpMode, SymbolKind, SymbolStatus};
 use serde_json::json;
 
 /// Which symbol, and what about it.
@@ -28,48 +29,48 @@ pub struct SymbolArgs {
     name: Option<String>,
     /// Number of the asset that is traded; needed for a new one
     #[arg(long, value_name = "ASSET")]
-    base: Option<u32>,
+    pub base: Option<u32>,
     /// Number of the asset that it is paid with; needed for a new one
     #[arg(long, value_name = "ASSET")]
-    quote: Option<u32>,
+    pub quote: Option<u32>,
     /// Smallest units of the base asset in a lot; needed for a new one
     #[arg(long, value_name = "UNITS")]
-    base_lot: Option<i64>,
+    pub base_lot: Option<i64>,
     /// Smallest units of the quote asset that one lot costs at a price of one tick; needed for a new one
     #[arg(long, value_name = "UNITS")]
-    value_per_tick_lot: Option<i64>,
+    pub value_per_tick_lot: Option<i64>,
     /// Lowest price, in ticks
     #[arg(long, value_name = "TICKS")]
     min_price: Option<i64>,
     /// Highest price, in ticks
     #[arg(long, value_name = "TICKS")]
-    max_price: Option<i64>,
+    pub max_price: Option<i64>,
     /// Smallest quantity of an order, in lots
     #[arg(long, value_name = "LOTS")]
     min_quantity: Option<i64>,
     /// Largest quantity of an order, in lots
     #[arg(long, value_name = "LOTS")]
-    max_quantity: Option<i64>,
+    pub max_quantity: Option<i64>,
     /// Largest quantity of a market order, in lots
     #[arg(long, value_name = "LOTS")]
-    max_market_quantity: Option<i64>,
+    pub max_market_quantity: Option<i64>,
     /// Smallest value of an order, in units of the quote asset; 0 for none
     #[arg(long, value_name = "UNITS")]
     min_notional: Option<i64>,
     /// Largest value of an order, in units of the quote asset; 0 for none
     #[arg(long, value_name = "UNITS")]
     max_notional: Option<i64>,
-    /// How far from the last trade a price may be, in 1/100,000,000 of it; 0 for any
-    #[arg(long, value_name = "RATE")]
+    /// How far from the last trade a price may be, in 1/100,000,000 of it, or as 5%; 0 for any
+    #[arg(long, value_name = "RATE", value_parser = rate)]
     band: Option<i64>,
-    /// How far from the best price a market order goes, in 1/100,000,000 of it
-    #[arg(long, value_name = "RATE")]
+    /// How far from the best price a market order goes, in 1/100,000,000 of it, or as 1%
+    #[arg(long, value_name = "RATE", value_parser = rate)]
     slip: Option<i64>,
-    /// Taker fee: in 1/100,000,000 of the value, or in quote units for each lot (--fee-model PER_LOT)
-    #[arg(long, value_name = "FEE")]
+    /// Taker fee: in 1/100,000,000 of the value (or as 0.05%), or in quote units for each lot (--fee-model PER_LOT)
+    #[arg(long, value_name = "FEE", value_parser = rate)]
     taker: Option<i64>,
     /// Maker fee, as --taker; negative is a rebate
-    #[arg(long, value_name = "FEE")]
+    #[arg(long, value_name = "FEE", value_parser = rate)]
     maker: Option<i64>,
     /// What fees are reckoned from: RATE (of the value) or PER_LOT; counts when the symbol is made
     #[arg(long, value_name = "MODEL")]
@@ -95,7 +96,13 @@ pub struct SymbolArgs {
 pub fn run(client: &mut Client, present: &Present, args: &SymbolArgs) -> Result<Done, String> {
     let symbols: Vec<Terms> = present.list("/v1/symbols", "symbols")?;
     let known = symbols.iter().find(|known| known.symbol == args.id);
-    let terms = args.over(known)?;
+    if let Some(known) = known.filter(|known| known.kind != SymbolKind::Spot.name()) {
+        return Err(format!(
+            "symbol {0} {1} is a perpetual: change it with `ringbook admin perpetual {0}`",
+            known.symbol, known.name
+        ));
+    }
+    let terms = args.over(known, "symbol", &new_terms())?;
     let changed = known.map(|known| differences(known, &terms));
     let title = format!("symbol {} {}", terms.symbol, terms.name);
     let text = match &changed {
@@ -120,9 +127,10 @@ pub fn run(client: &mut Client, present: &Present, args: &SymbolArgs) -> Result<
 
 impl SymbolArgs {
     /// The terms that are asked for: what is named, over what there is, over the defaults of a new symbol.
-    fn over(&self, known: Option<&Terms>) -> Result<Terms, String> {
-        let missing = |what: &str| {
-            format!("there is no symbol {} yet: to create it, give {what} (`ringbook admin symbol --help`)", self.id)
+    pub fn over(&self, known: Option<&Terms>, what: &str, new: &Terms) -> Result<Terms, String> {
+        let missing = |missing: &str| {
+            let id = self.id;
+            format!("there is no {what} {id} yet: to create it, give {missing} (`ringbook admin {what} --help`)")
         };
         let mut terms = match known {
             Some(known) => known.clone(),
@@ -133,13 +141,13 @@ impl SymbolArgs {
                 quote: self.quote.ok_or_else(|| missing("--quote"))?,
                 base_lot: self.base_lot.ok_or_else(|| missing("--base-lot"))?,
                 quote_per_tick_lot: self.value_per_tick_lot.ok_or_else(|| missing("--value-per-tick-lot"))?,
-                ..new_terms()
+                ..new.clone()
             },
         };
         macro_rules! fixed {
             ($($field:ident $given:expr, $name:literal;)*) => { $(if let Some(given) = &$given && *given != terms.$field {
                 let (id, has) = (self.id, &terms.$field);
-                return Err(format!("symbol {id} has {} {has}, which never changes: leave it out, or make another symbol", $name));
+                return Err(format!("{what} {id} has {} {has}, which never changes: leave it out, or make another {what}", $name));
             })* };
         }
         let fee_model =
@@ -162,7 +170,7 @@ impl SymbolArgs {
             && !status.eq_ignore_ascii_case(&terms.status)
         {
             return Err(format!(
-                "symbol {id} is {}: its status changes with `ringbook admin status {id} {status}`",
+                "{what} {id} is {}: its status changes with `ringbook admin status {id} {status}`",
                 terms.status,
                 id = self.id
             ));
@@ -202,7 +210,7 @@ mod tests {
     fn known() -> Terms {
         let line =
             "7 A-B --base 1 --quote 2 --base-lot 10 --value-per-tick-lot 5 --max-open-orders 10000 --fee-group 3";
-        parse(line).over(None).unwrap()
+        parse(line).over(None, "symbol", &new_terms()).unwrap()
     }
 
     #[test]
@@ -210,7 +218,9 @@ mod tests {
         let known = known();
         assert_eq!((known.max_open_orders, known.fee_group, known.slip), (10_000, 3, 1_000_000));
         let check = |line: &str, expected: &[&str]| {
-            let after = parse(line).over(Some(&known)).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let after = parse(line)
+                .over(Some(&known), "symbol", &new_terms())
+                .unwrap_or_else(|error| panic!("{line}: {error}"));
             assert_eq!(differences(&known, &after), expected, "{line}");
         };
         check("7", &[]);
@@ -231,7 +241,7 @@ mod tests {
             ("8", None, "its name"),
             ("8 X --base 1 --quote 2", None, "--base-lot"),
         ] {
-            let error = parse(line).over(known).unwrap_err();
+            let error = parse(line).over(known, "symbol", &new_terms()).unwrap_err();
             assert!(error.contains(expected), "{line}: {error}");
         }
     }

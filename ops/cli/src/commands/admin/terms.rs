@@ -18,6 +18,7 @@ pub const FEE_RATES: std::ops::Range<i64> = 1 - RATE_ONE / 2..RATE_ONE;
 pub struct Terms {
     pub symbol: u32,
     pub name: String,
+    pub kind: String,
     pub base: u32,
     pub quote: u32,
     pub base_lot: i64,
@@ -54,6 +55,7 @@ pub fn new_terms() -> Terms {
     Terms {
         symbol: 0,
         name: String::new(),
+        kind: SymbolKind::Spot.to_string(),
         base: 0,
         quote: 0,
         base_lot: 0,
@@ -86,7 +88,7 @@ impl Terms {
             base: AssetId(self.base),
             quote: AssetId(self.quote),
             fee_group: self.fee_group,
-            kind: SymbolKind::Spot.code(),
+            kind: named("kind", &self.kind, SymbolKind::ALL)?.code(),
             fee_model: named("fee-model", &self.fee_model, FeeModel::ALL)?.code(),
             name: field(&self.name)?,
             base_lot: Amount(self.base_lot),
@@ -109,12 +111,13 @@ impl Terms {
             ..SetSymbol::new(0)
         })
     }
+}
 
-    fn fields(&self) -> Map<String, Value> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(fields)) => fields,
-            _ => Map::new(),
-        }
+/// All terms by name.
+fn fields(terms: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(terms) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
     }
 }
 
@@ -124,26 +127,31 @@ fn plain(value: &Value) -> String {
 }
 
 /// What differs, as `name old -> new`.
-pub fn differences(before: &Terms, after: &Terms) -> Vec<String> {
-    let (before, after) = (before.fields(), after.fields());
+pub fn differences<T: Serialize>(before: &T, after: &T) -> Vec<String> {
+    let (before, after) = (fields(before), fields(after));
     let changed = before.iter().filter(|(name, old)| after[name.as_str()] != **old);
     changed.map(|(name, old)| format!("{name} {} -> {}", plain(old), plain(&after[name.as_str()]))).collect()
 }
 
 /// All terms, one a line.
-pub fn lines(terms: &Terms) -> String {
+pub fn lines(terms: &impl Serialize) -> String {
     let lines: Vec<String> =
-        terms.fields().iter().map(|(name, value)| format!("  {name:20} {}", plain(value))).collect();
+        fields(terms).iter().map(|(name, value)| format!("  {name:20} {}", plain(value))).collect();
     lines.join("\n")
 }
 
 /// What was wrong with terms that the engine refused, by the order of its own checks.
 pub fn remedy(rejection: Rejection, t: &Terms, symbols: &[Terms], assets: &[Asset]) -> String {
-    match RejectCode::from_code(rejection.0) {
-        Some(RejectCode::UnknownAccount) => return "only an admin key may configure".into(),
-        Some(RejectCode::BadConfig) => {}
-        _ => return "docs/EVENTS.md, Configuration, lists the bounds".into(),
-    }
+    let found = match RejectCode::from_code(rejection.0) {
+        Some(RejectCode::UnknownAccount) => Some("only an admin key may configure".into()),
+        Some(RejectCode::BadConfig) => wrong(t, symbols, assets),
+        _ => None,
+    };
+    found.unwrap_or_else(|| "docs/EVENTS.md, Configuration, lists the bounds".into())
+}
+
+/// What is wrong with terms that are refused with BAD_CONFIG, by the order of the engine's own checks.
+pub fn wrong(t: &Terms, symbols: &[Terms], assets: &[Asset]) -> Option<String> {
     let fits = |a: i64, b: i64, c: i64| {
         let product = i128::from(a).checked_mul(i128::from(b)).and_then(|ab| ab.checked_mul(i128::from(c)));
         product.is_some_and(|product| product <= i128::from(MAX_AMOUNT))
@@ -209,10 +217,9 @@ pub fn remedy(rejection: Rejection, t: &Terms, symbols: &[Terms], assets: &[Asse
         (t.status == SymbolStatus::Closed.to_string(), "a symbol cannot begin CLOSED: choose another --status".into()),
     ];
     if let Some(other) = symbols.iter().find(|other| other.name == t.name && other.symbol != t.symbol) {
-        return format!("the name {} belongs to symbol {}: choose another", t.name, other.symbol);
+        return Some(format!("the name {} belongs to symbol {}: choose another", t.name, other.symbol));
     }
-    let found = ladder.into_iter().find(|(wrong, _)| *wrong).map(|(_, why)| why);
-    found.unwrap_or_else(|| "docs/EVENTS.md, Configuration, lists the bounds".into())
+    ladder.into_iter().find(|(wrong, _)| *wrong).map(|(_, why)| why)
 }
 
 #[cfg(test)]
