@@ -179,7 +179,7 @@ mod tests {
             let read = moment(line, source);
             assert_eq!(
                 read.map(|m| (m.price, m.funding)),
-                (price.is_some() || funding != None).then_some((price, funding)),
+                (price.is_some() || funding.is_some()).then_some((price, funding)),
                 "{line}"
             );
         };
