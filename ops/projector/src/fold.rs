@@ -9,8 +9,9 @@
 //! 1. A frame is folded whole or not at all.
 //! 2. Frames come without a gap; the batch covers exactly `(base, position]`.
 //! 3. What the fold keeps between batches is a cache of what the database holds at `base`: open orders, symbols,
-//!    scales of assets, own fee rates, perpetuals, the last stage of a liquidation, INSURANCE's futures wallets. Orders that it does not know (after a start) wait with their changes until the flush has read
-//!    their rows; the same code then applies the changes.
+//!    scales of assets, own fee rates, perpetuals, the last stage of a liquidation, INSURANCE's futures wallets. Orders
+//!    that it does not know (after a start) wait with their changes until the flush has read their rows; the same code then
+//!    applies the changes.
 
 mod batch;
 mod config;
