@@ -69,7 +69,8 @@ pub fn time(text: &str) -> Result<u64, String> {
 /// Nanoseconds as [`time`] reads them, in the largest unit that leaves nothing over.
 pub fn time_text(ns: u64) -> String {
     let units = [(86_400_000_000_000, "d"), (3_600_000_000_000, "h"), (60_000_000_000, "m"), (1_000_000_000, "s")];
-    let found = units.into_iter().chain([(1_000_000, "ms"), (1_000, "us")]).find(|(one, _)| ns > 0 && ns % one == 0);
+    let found =
+        units.into_iter().chain([(1_000_000, "ms"), (1_000, "us")]).find(|(one, _)| ns > 0 && ns.is_multiple_of(*one));
     found.map_or_else(|| format!("{ns}ns"), |(one, unit)| format!("{}{unit}", ns / one))
 }
 
