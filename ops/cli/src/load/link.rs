@@ -13,70 +13,20 @@
 //! Invariants: requests are answered in the order of their numbers, with gaps only for BUSY; every report passes the
 //! continuity check of the session; the ledger has every message as it came.
 
+use super::counts::{Counts, count_outcome};
 use super::latency::{Latencies, Stage};
-use super::source::{Happened, Source};
+use super::source::Source;
 use crate::ledger;
 use ringbook_client::{ClientError, Connection, Incoming, Key, Options, Report, Session};
-use ringbook_wire::message::{Message, MessageType, NewOrder};
-use ringbook_wire::{Liquidity, RejectCode, SessionError, SessionId, codec};
-use std::collections::{BTreeMap, VecDeque};
+use ringbook_wire::message::MessageType;
+use ringbook_wire::{Liquidity, SessionError, SessionId, codec};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Reads of one connection before the others have their turn.
 const READS: usize = 16;
 const FIRST_BACK_OFF: Duration = Duration::from_millis(10);
 const LONGEST_BACK_OFF: Duration = Duration::from_millis(500);
-
-/// What happened, over all connections.
-#[derive(Clone, Debug, Default)]
-pub struct Counts {
-    /// Requests written.
-    pub sent: u64,
-    /// Requests answered with a report.
-    pub acked: u64,
-    /// Of these REJECTED.
-    pub rejected: u64,
-    /// Requests answered with BUSY.
-    pub busy: u64,
-    /// Orders that traded at once.
-    pub matched: u64,
-    /// Protocol errors and unexpected refusals.
-    pub errors: u64,
-    /// Connections that broke.
-    pub disconnects: u64,
-    /// Logons after a break.
-    pub reconnects: u64,
-    /// Reports missing or doubled after a break.
-    pub resume_errors: u64,
-    /// Requests answered by the history of a resume.
-    pub answered_by_resume: u64,
-    /// Orders sent again after a resume.
-    pub resent: u64,
-    /// Orders answered with REPLAYED.
-    pub replayed: u64,
-    /// Cancels and amendments that a break left without answer, and the history too.
-    pub resolved_by_resume: u64,
-    /// Refusals by code.
-    pub rejects: BTreeMap<u16, u64>,
-    /// What happened in a perpetual.
-    pub perpetual: Happened,
-    /// What the errors were, each once, the first few.
-    pub notes: Vec<String>,
-}
-
-impl Counts {
-    /// Counts an error and keeps its words.
-    pub fn error(&mut self, what: String) {
-        self.errors += 1;
-        self.note(what);
-    }
-
-    fn note(&mut self, what: String) {
-        if self.notes.len() < 10 && !self.notes.contains(&what) {
-            self.notes.push(what);
-        }
-    }
-}
 
 /// What all connections write to.
 pub struct Books {
@@ -332,7 +282,7 @@ impl Link {
                     } else {
                         counts.acked += 1;
                         books.latencies.record(Stage::Ack, latency);
-                        count_outcome(report, slot, self.source.in_perpetual(), counts);
+                        count_outcome(report, &slot.bytes, slot.resent, self.source.in_perpetual(), counts);
                     }
                 }
                 if let Report::Trade(trade) = report
@@ -399,53 +349,6 @@ impl Link {
 /// The request with a number, if it is not finished.
 fn slot(slots: &mut VecDeque<Slot>, first: u32, request: u32) -> Option<&mut Slot> {
     if request == 0 { None } else { slots.get_mut(request.wrapping_sub(first) as usize) }
-}
-
-fn count_outcome(report: &Report, slot: &Slot, perpetual: bool, counts: &mut Counts) {
-    let new_order = codec::header(&slot.bytes).kind == MessageType::NewOrder as u8;
-    match report {
-        Report::Rejected(rejected) => {
-            counts.rejected += 1;
-            *counts.rejects.entry(rejected.code).or_default() += 1;
-            // A cancel or amendment may come after its order has ended; the market may have moved beyond a stop order's
-            // trigger, and an account's stop orders are bounded.
-            let code = RejectCode::from_code(rejected.code);
-            let stop = NewOrder::read(&slot.bytes).is_some_and(|order| order.trigger_direction != 0);
-            let race = match code {
-                Some(RejectCode::UnknownOrder | RejectCode::AmendQty | RejectCode::AmendNothing) => !new_order,
-                Some(RejectCode::TriggerImmediate | RejectCode::TooManyOrders) => stop,
-                Some(code) => perpetual && is_of_margin(code),
-                None => false,
-            };
-            if !race {
-                let name = code.map_or("unknown", RejectCode::name);
-                counts.error(format!("unexpected refusal: {name} ({})", rejected.code));
-            }
-        }
-        Report::Replayed(_) if new_order => {
-            counts.replayed += 1;
-            if slot.resent {
-                counts.resume_errors += 1;
-                counts.note("an order was executed before the break, but the history after it did not say so".into());
-            } else {
-                counts.error("an order that was sent once was answered with REPLAYED".into());
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Refusals that depend on positions, money and marks of the moment: part of trading perpetuals to the edge.
-fn is_of_margin(code: RejectCode) -> bool {
-    matches!(
-        code,
-        RejectCode::PositionLimit
-            | RejectCode::InsufficientMargin
-            | RejectCode::TierLeverage
-            | RejectCode::ReduceOnly
-            | RejectCode::ReduceOnlyMode
-            | RejectCode::NoMark
-    )
 }
 
 /// Whether the server no longer has what the token asks for.

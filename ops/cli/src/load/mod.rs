@@ -14,6 +14,7 @@
 //! Invariants: a request that is due is never left out: while no connection can take it, it waits and its latency
 //! grows; what was never sent when time is up is counted as `unsent`, what was sent and never answered as `lost`.
 
+mod counts;
 mod generator;
 pub(crate) mod latency;
 mod link;
@@ -25,9 +26,10 @@ mod summary;
 
 use crate::flow::market::{key, random};
 use crate::ledger;
+use counts::Counts;
 use generator::{Generator, Terms};
 use latency::Latencies;
-use link::{Books, Counts, Link};
+use link::{Books, Link};
 use mix::Mix;
 use ringbook_client::Options;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -1,8 +1,9 @@
 //! What came of a load run: one JSON object, or lines for people, and what to change when orders are refused.
 
 use super::LoadArgs;
+use super::counts::Counts;
 use super::latency::Stage;
-use super::link::{Books, Counts};
+use super::link::Books;
 
 /// See the module.
 pub struct Summary {

@@ -10,6 +10,7 @@
 //! meet, too (no such perpetual, closed, not entitled) ends it; others are counted.
 
 mod recording;
+mod summary;
 
 use crate::commands::admin::present::Present;
 use crate::commands::admin::units::rate;
@@ -17,12 +18,13 @@ use crate::output::{could_not, print, verdict};
 use recording::{Moment, PLACES, Source};
 use ringbook_client::{Client, Key, Options, Rejection, Report};
 use ringbook_wire::{RejectCode, TimestampNs};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use summary::Counts;
 
 /// A price that does not change is offered again after so much of the recording.
 const REPEAT_NS: u64 = 1_000_000_000;
@@ -101,19 +103,6 @@ struct Perpetual {
     /// Number of the last funding, and when the next is due.
     funding: (u64, u64),
     interval: u64,
-}
-
-#[derive(Default)]
-struct Counts {
-    lines: u64,
-    sent: u64,
-    accepted: u64,
-    confirmed: u64,
-    refused: BTreeMap<u16, u64>,
-    fundings: u64,
-    fundings_refused: BTreeMap<u16, u64>,
-    first: Option<i64>,
-    last: Option<i64>,
 }
 
 /// Runs the command.
@@ -344,47 +333,6 @@ fn pay(
         }
     }
     Ok(())
-}
-
-impl Counts {
-    fn json(&self, perpetual: u32, took: Duration) -> Value {
-        let codes = |refused: &BTreeMap<u16, u64>| -> BTreeMap<String, u64> {
-            refused.iter().map(|(code, count)| (code.to_string(), *count)).collect()
-        };
-        json!({
-            "symbol": perpetual,
-            "lines": self.lines,
-            "sent": self.sent,
-            "accepted": self.accepted,
-            "confirmed": self.confirmed,
-            "refused": codes(&self.refused),
-            "fundings": self.fundings,
-            "fundings_refused": codes(&self.fundings_refused),
-            "first_mark": self.first,
-            "last_mark": self.last,
-            "seconds": took.as_secs_f64(),
-        })
-    }
-
-    fn text(&self, perpetual: u32, took: Duration) -> String {
-        let by_code = |refused: &BTreeMap<u16, u64>| {
-            let one = |(code, count): (&u16, &u64)| format!(", {count} refused with {}", Rejection(*code));
-            refused.iter().map(one).collect::<String>()
-        };
-        let mut text = format!(
-            "perpetual {perpetual}: {} marks from {} lines in {:.1} s: {} accepted ({} confirmed by a run){}",
-            self.sent,
-            self.lines,
-            took.as_secs_f64(),
-            self.accepted,
-            self.confirmed,
-            by_code(&self.refused)
-        );
-        if self.fundings > 0 || !self.fundings_refused.is_empty() {
-            text += &format!("\nfundings: {} paid{}", self.fundings, by_code(&self.fundings_refused));
-        }
-        text
-    }
 }
 
 #[cfg(test)]

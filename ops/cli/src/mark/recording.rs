@@ -175,7 +175,7 @@ mod tests {
         let mark = r#"1723161255088176367 {"data":{"e":"markPriceUpdate","p":"61799.9","r":"0.00010000","T":1}}"#;
         let depth = r#"1723161255030314667 {"stream":"x@depth@0ms","data":{"e":"depthUpdate","b":[["58710.20","0.014"]],"a":[]}}"#;
         let snapshot = r#"1723161255030314667 {"lastUpdateId":5,"bids":[["1","2"]],"asks":[]}"#;
-        let check = |line: &str, source, price: Option<i128>, funding: Option<_>| {
+        let check = |line: &str, source, price: Option<i128>, funding: Option<i64>| {
             let read = moment(line, source);
             assert_eq!(
                 read.map(|m| (m.price, m.funding)),

@@ -18,10 +18,10 @@ use std::path::PathBuf;
                   ringbook admin key 10 --out bot-2.key\n  ringbook admin key 10 --revoke"
 )]
 pub struct KeyArgs {
-    /// Its number, 1 to 65535; the first four are those of the data folder
+    /// Its number, 1 to 65535; the first five are those of the data folder
     #[arg(value_parser = clap::value_parser!(u32).range(1..=65_535))]
     id: u32,
-    /// trade, readonly, funds or admin [default of a new key: trade]
+    /// trade, readonly, funds, admin or feed [default of a new key: trade]
     #[arg(long)]
     role: Option<String>,
     /// First account that it reaches [default of a new key: 16]
