@@ -5,6 +5,7 @@ mod fields;
 pub mod journal;
 mod outside;
 pub mod projection;
+mod projection_rows;
 pub mod replay;
 pub mod snapshot;
 pub mod state;

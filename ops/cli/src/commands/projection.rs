@@ -6,7 +6,7 @@ use crate::config::{Config, projection_url};
 use crate::output::{could_not, print, verdict};
 use crate::serve;
 use clap::Subcommand;
-use ringbook_projector::{Options, Progress, Sink, StateRows};
+use ringbook_projector::{Options, Progress, Sink};
 use ringbook_replay::{Folder, state_at};
 use serde_json::json;
 use std::path::PathBuf;
@@ -192,25 +192,11 @@ fn rebuild(args: &Target) -> Result<ExitCode, String> {
 }
 
 /// What the rows are held against: the replayed state.
-fn state_rows(folder: &Folder, sequence: u64) -> Option<StateRows> {
+fn state_rows(folder: &Folder, sequence: u64) -> Option<ringbook_projector::StateRows> {
     let state = state_at(folder, Some(sequence), &mut |_, _| {})
         .map_err(|error| eprintln!("ringbook: the state at {sequence} cannot be replayed: {error}"))
         .ok()?;
-    let engine = state.engine;
-    let busted = engine.busted().map(|trade| trade.0).collect();
-    let mut rows = StateRows { maintenance: engine.in_maintenance(), busted, ..StateRows::default() };
-    for account in engine.account_ids() {
-        for b in engine.balances(account).unwrap_or_default() {
-            rows.balances.push((account.0, b.asset.0, b.available.0, b.held.0));
-        }
-        for order in engine.open_orders(account) {
-            rows.open_orders.push((order.order.0, order.remaining.0, order.filled.0));
-        }
-        for own in engine.account_fees(account) {
-            rows.fees.push((account.0, own.fee_group.into(), own.taker.0, own.maker.0));
-        }
-    }
-    Some(rows)
+    Some(super::projection_rows::of_engine(&state.engine))
 }
 
 fn verify(args: &Target) -> Result<ExitCode, String> {
