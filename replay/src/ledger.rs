@@ -4,7 +4,7 @@
 //! ```text
 //!  request ──► which frame answered it? (sequence in its reports) ──► same body, same sender?   no ─► missing
 //!          ──► its reports, among those that the frame yields?                                  no ─► different
-//!          ──► NEW_ORDER, DEPOSIT, WITHDRAW: with effect in how many frames?       0 ─► missing   2 ─► doubled
+//!          ──► orders and movements of money: with effect in how many frames?      0 ─► missing   2 ─► doubled
 //! ```
 //!
 //! `index` and LAST depend on the view of the session that received a report; both are set aside in the comparison.
@@ -193,9 +193,8 @@ impl LedgerCheck {
     pub fn frame(&mut self, frame: &FrameParts<'_>) {
         let Ok((origin, header, message)) = split_command(frame.command) else { return };
         let body = message.get(HEADER_BYTES..).unwrap_or_default();
-        let once = [MessageType::NewOrder, MessageType::Deposit, MessageType::Withdraw].map(|kind| kind as u8);
         let mut own = None;
-        if once.contains(&header.kind) && caused_effect(frame.events) {
+        if needs_effect(header.kind) && caused_effect(frame.events) {
             let body = *own.get_or_insert_with(|| digest(body));
             if let Some(count) = self.effects.get_mut(&body) {
                 *count += 1;
@@ -282,7 +281,8 @@ fn name(claim: &Claim) -> String {
 }
 
 fn needs_effect(kind: u8) -> bool {
-    matches!(MessageType::from_code(kind), Some(MessageType::NewOrder | MessageType::Deposit | MessageType::Withdraw))
+    use MessageType::{AdjustMargin, Deposit, NewOrder, Transfer, Withdraw};
+    matches!(MessageType::from_code(kind), Some(NewOrder | Deposit | Withdraw | Transfer | AdjustMargin))
 }
 
 /// Whether a report says that the request had effect, now or earlier.

@@ -221,6 +221,31 @@ fn the_operator_hears_what_is_wrong_and_what_to_do() {
     refused(&server, "admin settle 20 --price 600000", &["CLOSED already"]);
 }
 
+#[test]
+fn the_insurance_fund_takes_a_position_over_and_leaves_it_by_order() {
+    let server = Server::start("perpetual-fund", "");
+    done(&server, &format!("admin {NEW}"));
+    fund(&server, &[(700, 10_000), (701, 200), (702, 10_000)]);
+    done(&server, "admin deposit 2 --asset 2 --amount 1000000000000 --adjustment 1");
+    done(&server, "admin transfer 2 --asset 2 --to futures --amount 1000000000000 --adjustment 2");
+    done(&server, "admin mark 20 600000");
+    refused(&server, "admin reduce-fund 20", &["no position in perpetual 20", "/v1/positions/2"]);
+    let mut trade = client(&server, "trade.key");
+    trade.set_leverage(701, 20, MarginMode::Isolated, 100).unwrap().result().unwrap();
+    trade.new_order(order::limit(700, 20, Side::Sell, 600_000, 100)).unwrap().result().unwrap();
+    trade.new_order(order::market(701, 20, Side::Buy, 100)).unwrap().result().unwrap();
+    done(&server, "admin mark 20 590000");
+    assert_eq!(get(&server, "/v1/positions/2")["positions"][0]["quantity"], 100);
+    trade.new_order(order::limit(702, 20, Side::Buy, 590_000, 60)).unwrap().result().unwrap();
+    let sold = done(&server, "admin reduce-fund 20 --lots 70");
+    assert_eq!((&sold["side"], &sold["filled"], &sold["held"]), (&"SELL".into(), &60.into(), &100.into()));
+    let waits = done(&server, "admin reduce-fund 20 --price 591000");
+    assert_eq!((&waits["filled"], &waits["lots"]), (&0.into(), &40.into()));
+    trade.new_order(order::market(702, 20, Side::Buy, 40)).unwrap().result().unwrap();
+    assert_eq!(get(&server, "/v1/positions/2")["positions"][0]["quantity"], 0);
+    refused(&server, "admin reduce-fund 20 --price 591000", &["no position"]);
+}
+
 fn recording(server: &Server, name: &str, lines: impl Iterator<Item = String>) -> PathBuf {
     let path = server.folder.join(name);
     std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();

@@ -8,9 +8,11 @@ use ringbook_client::{Client, ClientError, Connection, Key, Options, Report, Res
 use ringbook_wire::message::{Amend, Cancel, Header, Logon, Message, NewOrder, logon_flags};
 use ringbook_wire::report::{
     Accepted, Balance, Busy, Challenge, Error, LAST, LogonAccepted, Place, Replayed, Resumed, StateBalance, StateBegin,
-    StateEnd,
+    StateEnd, StatePosition,
 };
-use ringbook_wire::{Amount, AssetId, KeyId, OrderId, Role, Sequence, SessionError, Side, Term, codec};
+use ringbook_wire::{
+    Amount, AssetId, KeyId, OrderId, Qty, Role, Sequence, SessionError, Side, SymbolId, Term, Wallet, codec,
+};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
@@ -241,18 +243,24 @@ fn a_state_is_put_together_and_reports_between_are_kept() {
         let request = codec::header(&peer.message()).request;
         peer.send(StateBegin { sequence: Sequence(10), exists: 1, ..StateBegin::new(request) });
         peer.balance(11, 0, true, 0);
-        peer.send(StateBalance {
-            asset: AssetId(2),
-            available: Amount(50),
-            held: Amount(7),
-            ..StateBalance::new(request)
-        });
-        peer.send(StateEnd { sequence: Sequence(10), balances: 1, ..StateEnd::new(request) });
+        for (wallet, available, held) in [(Wallet::Spot, 50, 7), (Wallet::Futures, -3, 0)] {
+            peer.send(StateBalance {
+                asset: AssetId(2),
+                available: Amount(available),
+                held: Amount(held),
+                wallet: wallet.code(),
+                ..StateBalance::new(request)
+            });
+        }
+        peer.send(StatePosition { symbol: SymbolId(7), quantity: Qty(-4), ..StatePosition::new(request) });
+        peer.send(StateEnd { sequence: Sequence(10), balances: 2, positions: 1, ..StateEnd::new(request) });
     })]);
     let mut client = Client::connect(options, key).unwrap();
     let state = client.state(16).unwrap();
     assert!(state.exists());
     assert_eq!((state.balance(2), state.balance(3), state.orders.len()), ((50, 7), (0, 0), 0));
+    assert_eq!((state.futures(2), state.futures(3)), (-3, 0));
+    assert_eq!(state.position(7).map(|position| position.quantity.0), Some(-4));
     assert_eq!(client.next_report(Duration::ZERO).unwrap().unwrap().place().sequence.0, 11);
     server.join().unwrap();
 }

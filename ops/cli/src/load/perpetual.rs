@@ -64,7 +64,10 @@ pub fn prepare(args: &LoadArgs, accounts: &[u32]) -> Result<Contract, String> {
         let price = args.price.unwrap_or(PRICE);
         let answer = admin.mark(symbol, price, order::now(), true).map_err(said)?;
         answer.result().map_err(|rejection| {
-            format!("the mark {price} of {NAME} was refused: {rejection}; give another --price")
+            let closed = rejection.0 == RejectCode::SymbolStatus.code();
+            let remedy =
+                if closed { "it was settled: name another perpetual with --symbol-id" } else { "give another --price" };
+            format!("the mark {price} of {NAME} was refused: {rejection}; {remedy}")
         })?;
     }
     for (place, &account) in accounts.iter().enumerate() {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Invariants: a mark is offered when the price has changed, and again after a second of the recording, so that it stays
-//! fresh; feed times are the clock of now and rise; the recording's clock only paces. A refusal that the next mark would
+//! fresh; feed times are the clock of now and rise; the recording's clock gives only the pace. A refusal that the next mark would
 //! meet, too (no such perpetual, closed, not entitled) ends it; others are counted.
 
 mod recording;
@@ -36,7 +36,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 #[command(
     about = "Feeds a recorded market into the marks of a perpetual",
     after_help = "Reads lines of raw Binance streams (time in ns, then the message: bookTicker, trade, markPriceUpdate) or plain \
-                  lines time,price[,rate]; gzip or not. Times of the marks are those of now: the recording's only pace.\n\n\
+                  lines time,price[,rate]; gzip or not. The marks carry the clock of now; the recording gives only the pace.\n\n\
                   Examples:\n  \
                   ringbook mark --from btcusdt.gz --connect 127.0.0.1:7401\n  \
                   ringbook mark --from btcusdt.gz --connect 127.0.0.1:7401 --speed 0 --limit 1000 --json\n  \

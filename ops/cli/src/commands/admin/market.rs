@@ -1,11 +1,11 @@
-//! `ringbook admin mark`, `funding` and `settle`: what the operator says about the market of a perpetual.
+//! `ringbook admin mark`, `funding`, `settle` and `reduce-fund`: what the operator does in the market of a perpetual.
 
 use super::present::Present;
 use super::units::rate;
 use super::{Done, refused};
-use ringbook_client::{Client, Report};
+use ringbook_client::{Client, Report, order};
 use ringbook_wire::message::{Funding, Mark, Message, SettleSymbol};
-use ringbook_wire::{Price, Rate, RejectCode, SymbolId, TimestampNs};
+use ringbook_wire::{AccountId, Price, Rate, RejectCode, Side, SymbolId, TimestampNs};
 use serde_json::{Value, json};
 
 /// Which mark of which perpetual.
@@ -156,4 +156,65 @@ pub fn settle(client: &mut Client, symbol: u32, price: i64) -> Result<Done, Stri
     let text =
         format!("perpetual {symbol} is settled at {price}: its orders ended, its positions are closed, it is CLOSED");
     Ok(Done { text, detail: json!({ "symbol": symbol, "price": price, "status": "CLOSED" }) })
+}
+
+/// Of which perpetual, how much, at which price.
+#[derive(Debug, clap::Args)]
+#[command(
+    about = "Makes a position of the insurance fund smaller: a reduce-only order of account 2",
+    after_help = "Examples:\n  ringbook admin reduce-fund 20\n  ringbook admin reduce-fund 20 --lots 100 --price 601000\n\n\
+                  With a price the rest waits in the book; without one nothing does."
+)]
+pub struct ReduceFundArgs {
+    /// Number of the perpetual; GET /v1/positions/2 lists the fund's positions
+    symbol: u32,
+    /// How many lots [default: all of them]
+    #[arg(long, value_name = "LOTS", value_parser = clap::value_parser!(i64).range(1..))]
+    lots: Option<i64>,
+    /// Limit in ticks [default: at market]
+    #[arg(long, value_name = "TICKS", value_parser = clap::value_parser!(i64).range(1..))]
+    price: Option<i64>,
+}
+
+/// Sends the order.
+pub fn reduce_fund(client: &mut Client, args: &ReduceFundArgs) -> Result<Done, String> {
+    let (symbol, fund) = (args.symbol, AccountId::INSURANCE.0);
+    let state = client.state(fund).map_err(|error| error.to_string())?;
+    let held = state.position(symbol).map_or(0, |position| position.quantity.0);
+    if held == 0 {
+        return Err(format!(
+            "the insurance fund has no position in perpetual {symbol}; GET /v1/positions/{fund} lists them"
+        ));
+    }
+    let (side, lots) = (if held > 0 { Side::Sell } else { Side::Buy }, args.lots.unwrap_or(held.abs()).min(held.abs()));
+    let message = match args.price {
+        Some(price) => order::limit(fund, symbol, side, price, lots),
+        None => order::market(fund, symbol, side, lots),
+    };
+    let what = format!("the fund's order in perpetual {symbol}");
+    let answer = refused(client, order::reduce_only(message), &what, |code, _| match code {
+        Some(RejectCode::ReduceOnly) => "its position was closed meanwhile".into(),
+        Some(RejectCode::PriceRange | RejectCode::PriceBand) => {
+            "the price lies outside the perpetual's limits, or too far from its mark: give another --price".into()
+        }
+        Some(RejectCode::QtyRange) => {
+            format!("the perpetual takes other quantities (GET /v1/perpetuals, symbol {symbol}): give --lots")
+        }
+        Some(RejectCode::Maintenance) => "not in maintenance: `ringbook admin maintenance off` first".into(),
+        code => remedy(code, symbol),
+    })?;
+    let of_fund = |report: &Report| match report {
+        Report::Trade(trade) if trade.account.0 == fund => trade.quantity.0,
+        _ => 0,
+    };
+    let filled: i64 = answer.reports.iter().map(of_fund).sum();
+    let number = answer.order().map_or(0, |order| order.0);
+    let text = format!(
+        "order {number} of the fund: {side} {filled} of {lots} lots in perpetual {symbol}, of {} held",
+        held.abs()
+    );
+    Ok(Done {
+        text,
+        detail: json!({ "symbol": symbol, "order": number, "side": side.name(), "lots": lots, "filled": filled, "held": held }),
+    })
 }

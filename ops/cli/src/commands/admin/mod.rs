@@ -118,6 +118,7 @@ enum Change {
     PositionLimit(margin::PositionLimitArgs),
     Mark(market::MarkArgs),
     Funding(market::FundingArgs),
+    ReduceFund(market::ReduceFundArgs),
     /// Ends all orders of a perpetual, closes all its positions at a price, and closes it for good
     #[command(after_help = "Example:\n  ringbook admin settle 20 --price 600000")]
     Settle {
@@ -226,6 +227,7 @@ fn change(args: &AdminArgs) -> Result<Done, String> {
         Change::PositionLimit(limit) => margin::position_limit(&mut client, limit),
         Change::Mark(mark) => market::mark(&mut client, mark),
         Change::Funding(funding) => market::funding(&mut client, present, funding),
+        Change::ReduceFund(reduce) => market::reduce_fund(&mut client, reduce),
         Change::Settle { symbol, price } => market::settle(&mut client, *symbol, *price),
     };
     // The answer is here; a goodbye that fails changes nothing.
