@@ -25,10 +25,14 @@ mod runs;
 mod venue;
 
 use differences::{LISTED, Why};
+use ringbook_oracle::scenario::Desk;
+use ringbook_oracle::scenario::perpetual::{at, cents};
+use ringbook_wire::{Rate, SymbolStatus};
 use runs::{Example, Played};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use venue::Venue;
 
 /// Examples of our own (numbers of DOMAIN §7, E20, E22, E26), in the same form; the last two by rules that are not ours.
 const OWN: &str = r#"{ "examples": [
@@ -90,11 +94,12 @@ fn judge(example: &Example, played: &Played) -> Option<String> {
 #[test]
 fn published_examples() {
     let mut all = examples("own", OWN);
+    let own = all.len();
     let folder = std::env::var_os("RINGBOOK_PERP_EXAMPLES");
     match &folder {
         None => println!("RINGBOOK_PERP_EXAMPLES is not set: the own examples alone"),
         Some(folder) => {
-            let (own, folder) = (all.len(), Path::new(folder));
+            let folder = Path::new(folder);
             for path in files(folder) {
                 let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 all.extend(examples(&path.display().to_string(), &text));
@@ -110,13 +115,46 @@ fn published_examples() {
     }
     let missing = LISTED.iter().filter(|listed| !ids.contains(listed.0) && folder.is_some());
     wrong.extend(missing.map(|listed| format!("{}: listed, but not in the folder", listed.0)));
-    let count = |what: fn(&Played) -> bool| played.iter().filter(|(_, played)| what(played)).count();
-    println!(
-        "{} examples: {} ran, {} differ by rule, {} failed",
-        all.len(),
-        count(|played| matches!(played, Ok((_, None)))),
-        count(|played| matches!(played, Ok((_, Some(_))))),
-        count(|played| played.is_err()),
-    );
+    for (whose, played) in [("own", &played[..own]), ("published", &played[own..])] {
+        let count = |what: fn(&Played) -> bool| played.iter().filter(|(_, played)| what(played)).count();
+        println!(
+            "{} {whose} examples: {} ran, {} differ by rule, {} failed",
+            played.len(),
+            count(|played| matches!(played, Ok((_, None)))),
+            count(|played| matches!(played, Ok((_, Some(_))))),
+            count(|played| played.is_err()),
+        );
+    }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// E23: in a cross bucket each position's price counts with what the others have gained and need at their marks.
+#[test]
+fn prices_of_a_cross_bucket() {
+    let venue = Venue::new();
+    let mut handle = venue.clone();
+    let mut desk = Desk::new(&mut handle);
+    desk.traders(&[100], "5000");
+    desk.traders(&[199], "1000000");
+    let (btc, eth) = (desk.perpetual(|p| p.taker = Rate(0)), desk.ether());
+    desk.mark(btc, at("50000"));
+    desk.mark(eth, cents("3000"));
+    desk.cross(100, btc, 50);
+    desk.cross(100, eth, 50);
+    desk.long(100, 199, btc, at("50000"), 1_000);
+    desk.long(100, 199, eth, cents("3000"), 20_000);
+    desk.status(btc, SymbolStatus::Halted);
+    desk.status(eth, SymbolStatus::Halted);
+    desk.mark(btc, at("47500"));
+    desk.mark(eth, cents("2900"));
+    assert_eq!(venue.position(100, btc).liquidation.0, at("47552.2"));
+    // (60,000 − (5,000 − 2,500 − 190) − 15) / (20 · 0.9935): 57,675 / 19.87.
+    assert_eq!(venue.position(100, eth).liquidation.0, cents("2902.61"));
+    assert_eq!(desk.mark(btc, at("47552.3")).story(), ["Mark"]);
+    assert_eq!(desk.status(eth, SymbolStatus::Trading).story()[..1], ["Status"]);
+    assert_eq!(desk.status(btc, SymbolStatus::Trading).stages(), [], "healthy one tick above");
+    let stages = desk.mark(btc, at("47552.2")).stages();
+    assert_eq!(stages.first().map(|stage| stage.account), Some(100));
+    let view = venue.position(100, eth);
+    assert_eq!((view.quantity.0, view.liquidation.0), (0, 0), "no lots, no price");
 }

@@ -59,12 +59,19 @@ impl Decimal {
 
     /// Rounded towards 0.
     pub fn times(self, other: Self) -> Self {
-        Self(self.0.checked_mul(other.0).expect("few digits") / ONE)
+        let [(a, b), (c, d)] = [self.0, other.0].map(|number| (number / ONE, number % ONE));
+        Self(a * c * ONE + a * d + b * c + b * d / ONE)
     }
 
-    /// Rounded towards 0.
+    /// Rounded towards 0, digit by digit.
     pub fn over(self, other: Self) -> Self {
-        Self(self.0.checked_mul(ONE).expect("few digits") / other.0)
+        let (mut quotient, mut rest) = (self.0 / other.0, self.0 % other.0);
+        for _ in 0..PLACES {
+            rest *= 10;
+            quotient = quotient * 10 + rest / other.0;
+            rest %= other.0;
+        }
+        Self(quotient)
     }
 
     pub fn is_within(self, tolerance: Self, other: Self) -> bool {
