@@ -8,7 +8,7 @@ const PLACES: u32 = 16;
 const ONE: i128 = 10_i128.pow(PLACES);
 
 /// A number in units of 10^−16.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Decimal(i128);
 
 impl Decimal {
@@ -104,5 +104,11 @@ impl fmt::Display for Decimal {
             "" => write!(f, "{sign}{whole}"),
             part => write!(f, "{sign}{whole}.{part}"),
         }
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
