@@ -5,6 +5,7 @@
 //!  positions  one record per account and symbol                      fill         what a fill does to a position (§6.3)
 //!  watch      which positions a mark may make unhealthy              reduce_only  trimming, margin test after a reduction
 //!  work_loop  stop orders, liquidations, the fund's own ADL (§5.5)   liquidation  one bucket; takeover: the fund and ADL
+//!  prices     liquidation price, for display (§6.5)
 //! ```
 //!
 //! Invariants (DOMAIN §6.9, §8.5–8.9): per symbol ΣQ = 0; per asset Σ(W + M) − ΣC = net transfers in; what an account's
@@ -22,6 +23,7 @@ mod margin;
 mod marks;
 mod orders;
 pub(crate) mod positions;
+mod prices;
 mod query;
 mod ranking;
 mod reduce_only;

@@ -1,6 +1,8 @@
 //! Questions about perpetuals, for followers (HTTP, state messages, tools): positions, margin, contracts.
 
 use super::margin::{unrealized, value_of};
+use super::positions::{Position, State};
+use super::prices::{Backed, liquidation_price};
 use super::work_loop::Bucket;
 use crate::engine::Engine;
 use crate::orders::NIL;
@@ -29,6 +31,9 @@ pub struct PositionView {
     pub unrealized: i128,
     /// Maintenance margin at the mark.
     pub maintenance: i128,
+    /// First mark at which its bucket is liquidated, all else unchanged; 0 without lots, if there is no such mark, and for
+    /// the insurance fund, which is never liquidated.
+    pub liquidation: Price,
     /// Price at which nothing of its bucket is left; 0 without lots.
     pub bankruptcy: Price,
 }
@@ -128,11 +133,25 @@ impl Engine {
             limit: Qty(position.limit),
             unrealized: unrealized(position, contract.mark, k),
             maintenance: if held { contract.terms.maintenance(value_of(position, contract.mark, k)) } else { 0 },
+            liquidation: match held && !position.owner.is_system() {
+                true => self.liquidation_price(bucket, position),
+                false => Price::ZERO,
+            },
             bankruptcy: match held {
                 true => self.bankruptcy_price(position.account, bucket, position),
                 false => Price::ZERO,
             },
         }
+    }
+
+    /// Liquidation price of a position with lots: what it leaves of its bucket's equity and maintenance margin is S.
+    fn liquidation_price(&self, bucket: Bucket, position: &Position) -> Price {
+        let (contract, k) = (self.contract(position.symbol), self.symbols.at(position.symbol).terms.k);
+        let health = self.health(position.account, bucket);
+        let equity = health.equity - unrealized(position, contract.mark, k);
+        let maintenance = health.maintenance - contract.terms.maintenance(value_of(position, contract.mark, k));
+        let State { quantity, cost, .. } = position.state;
+        liquidation_price(&Backed { quantity, cost, backing: equity - maintenance }, k, &contract.terms)
     }
 
     /// An account's margin in each asset of its futures wallets, ascending by asset.
