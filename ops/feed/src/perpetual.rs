@@ -37,6 +37,7 @@ struct Position {
     unrealized: i128,
     maintenance: i128,
     bankruptcy: i64,
+    liquidation: i64,
 }
 
 impl From<PositionView> for Position {
@@ -52,6 +53,7 @@ impl From<PositionView> for Position {
             unrealized: view.unrealized,
             maintenance: view.maintenance,
             bankruptcy: view.bankruptcy.0,
+            liquidation: view.liquidation.0,
         }
     }
 }
