@@ -115,7 +115,7 @@ fn options() -> Options {
     // The least bound of events that GENESIS allows, and the longest command, fit a frame.
     Options {
         tail_dir: PathBuf::from(TAILS),
-        max_frame_bytes: 4_608,
+        max_frame_bytes: 5_120,
         free_space_floor: 2 * FULL_DISK_BYTES,
         ..Options::small()
     }

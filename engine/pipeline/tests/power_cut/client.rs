@@ -15,7 +15,7 @@ use ringbook_core::image::Image;
 use ringbook_event::{Event, ORIGIN_BYTES, Origin, events, split_command};
 use ringbook_journal::sim::SimRandom;
 use ringbook_journal::{Frame, ReadError, Reader, Sequence};
-use ringbook_oracle::generate::Generator;
+use ringbook_oracle::generate::{Feature, Generator};
 use ringbook_pipeline::Input;
 use ringbook_wire::codec;
 use ringbook_wire::message::{Continue, Genesis, Message, MessageType, NewOrder, Quarantine, SessionDown};
@@ -76,10 +76,16 @@ pub struct Client {
     buffer: Vec<u8>,
 }
 
+/// Spot alone, and spot with perpetuals, by turns.
+fn mixed(seed: u64) -> Generator {
+    let generator = Generator::new(seed);
+    if seed.is_multiple_of(2) { generator.with(Feature::Perpetual) } else { generator }
+}
+
 impl Client {
     pub fn new(seed: u64) -> Self {
         Self {
-            generator: Generator::new(seed),
+            generator: mixed(seed),
             herd: VecDeque::new(),
             random: SimRandom::new(seed ^ 0x5eed),
             clock: Arc::default(),
