@@ -369,30 +369,3 @@ fn a_busy_port_is_named_and_a_queue_without_shadow_is_told() {
     assert_eq!(get(feed.address(), "/v1/symbols").0, 503);
     feed.stop();
 }
-
-/// Not a check: prints how many books a second one keep-alive connection gets, one by one and pipelined.
-/// `cargo test --release -p ringbook-feed --test http -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement"]
-fn books_per_second() {
-    let site = Site::new(46, 3_000);
-    let name = site.writer.engine.symbols()[0].name.clone();
-    for (pipelined, back) in [(1, 0), (1, 2_000), (100, 0), (100, 2_000)] {
-        let stream = TcpStream::connect(site.feed.address()).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let mut writer = stream.try_clone().unwrap();
-        let mut reader = BufReader::new(stream);
-        let path = format!("GET /v1/book/{name}?depth=20&sequence={} HTTP/1.1\r\nhost: x\r\n\r\n", site.last - back);
-        let (request, rounds) = (path.repeat(pipelined), 5_000 / pipelined);
-        let began = std::time::Instant::now();
-        for _ in 0..rounds {
-            writer.write_all(request.as_bytes()).unwrap();
-            for _ in 0..pipelined {
-                assert_eq!(read_answer(&mut reader).0, 200);
-            }
-        }
-        let rate = (rounds * pipelined) as f64 / began.elapsed().as_secs_f64();
-        println!("{pipelined} at a time, {back} commands back: {rate:.0} books/s");
-    }
-    site.close();
-}

@@ -101,12 +101,8 @@ impl Engine {
             Bucket::Isolated(symbol) => open.symbol == symbol,
             Bucket::Cross(asset) => self.is_perpetual(open.symbol) && self.symbols.at(open.symbol).terms.quote == asset,
         });
-        concerned
-            .filter_map(|open| {
-                let heads = open.orders.iter().map(|list| list.head).filter(|&head| head != NIL);
-                heads.min_by_key(|&head| self.orders.get(head).id)
-            })
-            .next()
+        let mut ids = concerned.map(|open| open.symbol);
+        ids.find_map(|symbol| self.first_order_in(account, symbol))
     }
 
     /// The position that is liquidated next: stays with one until it has no lots left.

@@ -161,7 +161,7 @@ impl Engine {
     }
 
     /// The first order of an account in a symbol, by order id.
-    fn first_order_in(&self, account: u32, symbol: SymbolId) -> Option<u32> {
+    pub(crate) fn first_order_in(&self, account: u32, symbol: SymbolId) -> Option<u32> {
         let heads = [Side::Buy, Side::Sell].map(|side| self.accounts.first_open(account, symbol, side));
         heads.into_iter().filter(|&head| head != NIL).min_by_key(|&head| self.orders.get(head).id)
     }
